@@ -1,0 +1,73 @@
+// Entries and effects: what one request or transaction changes, as it stands in the journal.
+//
+// An entry is the unit of atomicity: all its effects happen at its LSN, or none. Effects are whole document versions, never
+// commands, so that applying them needs no evaluation and cannot fail. The bytes are specified in FORMAT.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "io/base/bytes.h"
+#include "io/base/error.h"
+#include "io/base/ids.h"
+
+namespace holdfast::core {
+
+enum class EffectKind : uint8_t {
+  kPut = 1,      ///< this document version is the newest of its id
+  kDelete = 2,   ///< the id has no document any more
+  kCatalog = 3,  ///< a change to the catalog (catalog.h); `body` holds it, the other fields name what it concerns
+};
+
+/// One effect. All views borrow from the entry.
+struct Effect {
+  EffectKind kind = EffectKind::kPut;
+  DatabaseId database;
+  ShardId shard;
+  CollectionId collection;
+  Bytes key;   ///< canonical id key (id_key.h)
+  Bytes body;  ///< kPut: the document
+};
+
+/// What an entry touches, kept under the entry's header checksum so that a damaged body condemns these alone.
+struct Touched {
+  DatabaseId database;
+  ShardId shard;
+  uint64_t id_hash = 0;  ///< id_hash() of the document; 0 for catalog changes
+  bool operator==(const Touched&) const = default;
+};
+
+/// The hash by which a document's id is indexed and named: XXH3-64 of the key, seeded by the collection.
+uint64_t id_hash(CollectionId collection, Bytes key);
+
+/// One entry. Whoever makes it fills `effects` and `touched` through add(); the journal sets `lsn` and `term` once, when it takes the entry.
+/// After that it never changes, and may be read from any core.
+struct Entry {
+  Lsn lsn;
+  Term term;
+  std::vector<Touched> touched;
+  Buffer effects;
+
+  void add(const Effect& effect);
+  /// Bytes that the entry takes in the journal, headers included.
+  size_t encoded_size() const;
+};
+using EntryRef = std::shared_ptr<const Entry>;
+
+/// Reads an entry's effects in order.
+class EffectReader {
+ public:
+  explicit EffectReader(Bytes effects) : in_(effects) {}
+  /// The next effect; nothing at the end, or on malformed bytes, when ok() turns false.
+  std::optional<Effect> next();
+  bool ok() const { return in_.ok(); }
+
+ private:
+  ByteReader in_;
+};
+
+/// The largest `effects` that an entry may have; larger requests are refused with kTooLarge before anything changes.
+inline constexpr size_t kMaxEntryEffects = size_t{64} << 20;
+
+}  // namespace holdfast::core

@@ -1,0 +1,75 @@
+// The data directory's own files: HOLDFAST (what this directory is), LOCK, and MANIFEST.<n> (checkpoints).
+//
+// A checkpoint is one MANIFEST, written whole under a new number, synced, and its directory synced. The newest valid one counts; the one before it
+// is kept, and the journal reaches back to it, so that one damaged MANIFEST loses nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/journal.h"
+#include "core/shard.h"
+#include "io/host.h"
+
+namespace holdfast::core {
+
+struct DirectorySettings {
+  uint64_t cluster_id = 0;
+  uint64_t server_id = 0;
+  uint16_t shard_count = 256;
+  SyncMode mode = SyncMode::kSync;
+  io::FileIdentity identity;  ///< of the data directory when it was made: a copy differs
+  bool operator==(const DirectorySettings&) const = default;
+};
+
+/// HOLDFAST: two slots, each in a block of its own, with a serial number and a checksum; the valid slot with the larger number counts. Changing it
+/// writes the other slot and syncs: at any instant one of them is whole.
+io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string data_path, DirectorySettings settings);
+/// kNotFound when there is no HOLDFAST; kUnsupported when it is of a newer format; kCorrupt when no slot is valid.
+io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path);
+io::Task<Result<>> change_settings(io::Host& host, std::string data_path, DirectorySettings settings);
+
+struct ManifestCollection {
+  CollectionId id;
+  DatabaseId database;
+  std::string name;
+  uint64_t documents = 0;  ///< live at `position.lsn`
+  bool operator==(const ManifestCollection&) const = default;
+};
+
+struct ManifestDatabase {
+  DatabaseId id;
+  std::string name;
+  bool operator==(const ManifestDatabase&) const = default;
+};
+
+struct Manifest {
+  uint64_t number = 0;
+  JournalPosition position;  ///< replay starts here; every effect through position.lsn is in the files below
+  DatabaseId next_database{1};
+  CollectionId next_collection{1};
+  std::vector<ManifestDatabase> databases;      ///< by id
+  std::vector<ManifestCollection> collections;  ///< by id
+  std::vector<ShardCheckpoint> shards;          ///< by (database, shard); only shards that have a file
+  bool operator==(const Manifest&) const = default;
+};
+
+Buffer encode_manifest(const Manifest& manifest, uint64_t cluster_id, uint64_t server_id);
+/// kCorrupt for anything but the bytes of a whole MANIFEST of that cluster and server.
+Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t server_id);
+
+/// The MANIFESTs found, newest first, at most two valid ones; and one note per file that was not valid.
+struct FoundManifests {
+  std::vector<Manifest> valid;
+  std::vector<std::string> notes;
+  uint64_t highest_number = 0;  ///< of any MANIFEST file, valid or not: the next one is larger
+};
+io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id, uint64_t server_id);
+
+/// Writes MANIFEST.<number>, syncs it and the directory. Durable when this returns. The number must be new.
+io::Task<Result<>> write_manifest(io::Host& host, std::string data_path, const Manifest& manifest, uint64_t cluster_id,
+                                  uint64_t server_id);
+/// Removes every MANIFEST file but the two given numbers; failing to is only a note.
+io::Task<void> remove_old_manifests(io::Host& host, std::string data_path, uint64_t keep_a, uint64_t keep_b);
+
+}  // namespace holdfast::core
