@@ -1,0 +1,155 @@
+// Engine: the database of one server, from a decoded request to the durable, visible change and back.
+//
+// Place in the system: sessions call it; it owns the catalog, the shards, the overlay of pending writes, the journal and the checkpoints. One EngineCore
+// per core of the host does the work (engine_core.h); this class is what the cores share and what the outside sees.
+//
+// A write's way: the session's core resolves the names, sends the request to the core of the document's shard; that core locks the document, evaluates against
+// committed state and overlay, adds the effects to the overlay and posts one entry to the journal (core 0). When the journal reports it
+// committed, every core applies it in LSN order, and only then the reply is released.
+//
+// Invariants (DESIGN terms): what is acknowledged is committed; nothing uncommitted is returned; a reply is held until everything its evaluation read is
+// committed; per document, evaluation order is LSN order; a core serves a read at LSN s only when it has applied through s.
+//
+// Cores: open() and stop() are called on core 0; every other call from any core, and its task resumes there.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/journal.h"
+#include "core/query.h"
+#include "core/update.h"
+#include "io/host.h"
+
+namespace holdfast::core {
+
+struct EngineOptions {
+  std::string data_path;
+  /// Unset: what the directory was made with; 256 and sync for a new one. Set and different from the directory's: kUnsupported, naming both.
+  std::optional<uint16_t> shard_count;
+  std::optional<SyncMode> mode;
+  bool convert_mode = false;  ///< allows `mode` to differ: the directory is converted before anything is served
+  JournalOptions journal;     ///< its `mode` is set from the directory
+  uint64_t checkpoint_bytes = uint64_t{64} << 20;  ///< journal bytes after which a checkpoint begins; at four times that, writers are slowed
+  uint32_t max_databases = 64;
+  uint32_t max_collections = 100'000;
+  uint32_t requests_per_shard = 4096;  ///< evaluating or waiting for commit; more wait at admission
+  uint32_t scan_yield_documents = 128; ///< documents between two yields of a scan
+  uint64_t scan_chunk_bytes = 256 << 10;
+  uint32_t index_tail_min = 4096;
+  uint32_t max_exports = 64;
+  Duration export_idle = seconds(600);
+  Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
+  int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide
+};
+
+/// Names as the client gave them. A database is 1-63 of [A-Za-z0-9_-], a collection 1-255 bytes of UTF-8 without control characters.
+struct Name {
+  std::string_view database;
+  std::string_view collection;
+};
+Result<> check_database_name(std::string_view name);
+Result<> check_collection_name(std::string_view name);
+
+/// What a reply tells: the result or error, and the LSN it rests on. Both kinds are released only when that LSN is committed.
+template <class T>
+struct Reply {
+  Result<T> result;
+  Lsn lsn;
+};
+
+/// Whether an insert that finds an identical document (same bytes) inserted within `repeat_window` is answered as done. An insert whose `_id` has
+/// the generated shape (60 ASCII letters) always is; others only when the session knows that the connection that sent the first one broke.
+enum class Repeat : uint8_t { kByShape, kAccept };
+
+struct UpdateCounts {
+  uint64_t matched = 0;
+  uint64_t modified = 0;
+};
+
+struct CollectionStats {
+  std::string database;
+  std::string name;
+  uint64_t documents = 0;
+};
+
+struct EngineStats {
+  Lsn committed;
+  Lsn durable;
+  Lsn checkpoint;  ///< of the newest MANIFEST
+  uint64_t checkpoints = 0;
+  uint64_t journal_bytes = 0;  ///< since the last checkpoint
+  uint64_t tail_bytes = 0;     ///< records in memory
+  uint16_t shard_count = 0;
+  SyncMode mode = SyncMode::kSync;
+  bool read_only = false;
+  uint64_t server_id = 0;
+  std::vector<CollectionStats> collections;  ///< by database, then name
+};
+
+/// One page of an export: one snapshot of a collection, in no promised order, without gaps or repeats.
+struct ExportPage {
+  std::vector<Buffer> documents;
+  Buffer cursor;  ///< empty: that was the last page
+  Lsn snapshot;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// Takes the directory's lock, recovers, and is ready to serve. Notes about what recovery found go to the host's log.
+  /// Errors: kLocked, kCorrupt, kUnsupported (newer or other settings), kDiskFull, kIo: the directory is refused and unchanged.
+  static io::Task<Result<std::unique_ptr<Engine>>> open(io::Host& host, EngineOptions options);
+
+  /// Stops clean: ends checkpoints, commits and syncs what was taken, checkpoints, seals. Requires that no call is under way any more.
+  virtual io::Task<Result<>> stop() = 0;
+
+  /// Returns when the engine has stopped for good by itself (a failed write or sync), with the reason; or, with kShuttingDown, after stop(). From core 0.
+  virtual io::Task<Error> failed() = 0;
+
+  // Documents. Every Bytes argument must live until the task has ended.
+
+  /// Inserts one document; adds a generated `_id` when it has none. Returns the `_id` as MessagePack. Makes the collection when it is not there.
+  /// Errors: kDuplicateKey, kBadRequest, kTooLarge, kReadOnly, kDiskFull, kCorrupt.
+  virtual io::Task<Reply<Buffer>> insert_one(Name name, Bytes document, Repeat repeat) = 0;
+  /// Inserts all or none, as one entry. Returns the ids in order. Further errors: kTooLarge for the whole.
+  virtual io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) = 0;
+  /// The newest committed version; nothing when there is none. `id` is a MessagePack value.
+  virtual io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) = 0;
+  /// Documents that match, at one snapshot, at most `limit` (0: all). kTooLarge when they pass `max_bytes`.
+  virtual io::Task<Reply<std::vector<Buffer>>> find(Name name, const Query& query, uint64_t limit, uint64_t max_bytes) = 0;
+  virtual io::Task<Reply<uint64_t>> count(Name name, const Query& query) = 0;
+  /// Changes one matching document. kConflict when other writers changed every candidate again and again meanwhile.
+  virtual io::Task<Reply<UpdateCounts>> update_one(Name name, const Query& filter, const Update& update) = 0;
+  /// Deletes one matching document; returns how many (0 or 1).
+  virtual io::Task<Reply<uint64_t>> delete_one(Name name, const Query& filter) = 0;
+
+  // Catalog.
+
+  /// Idempotent.
+  virtual io::Task<Reply<bool>> create_collection(Name name) = 0;
+  /// False when there was none.
+  virtual io::Task<Reply<bool>> drop_collection(Name name) = 0;
+  virtual io::Task<Reply<bool>> database_exists(std::string_view database) = 0;
+  virtual io::Task<Reply<bool>> collection_exists(Name name) = 0;
+  virtual io::Task<Reply<std::vector<std::string>>> list_databases() = 0;
+  virtual io::Task<Reply<std::vector<std::string>>> list_collections(std::string_view database) = 0;
+
+  // Whole server.
+
+  virtual io::Task<Reply<EngineStats>> stats() = 0;
+  /// Returns when all that was acknowledged before the call is durable.
+  virtual io::Task<Reply<bool>> flush() = 0;
+  /// `cursor` empty: begins. The same cursor asked twice gives the same page. Errors: kCursorExpired, kOverloaded (too many exports), kCorrupt.
+  virtual io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) = 0;
+
+  /// Committed and durable LSN as of now, for replies; any core.
+  virtual Lsn committed_lsn() const = 0;
+  virtual Lsn durable_lsn() const = 0;
+};
+
+}  // namespace holdfast::core
