@@ -1,0 +1,246 @@
+#include "io/wire/args.h"
+
+namespace holdfast::wire {
+namespace {
+
+using msgpack::Cursor;
+using msgpack::Kind;
+using msgpack::Value;
+
+std::unexpected<Error> bad(std::string_view what) { return fail(Code::kBadRequest, std::string(what)); }
+
+/// The head of a whole value.
+Value head_of(Bytes value) {
+  Value v;
+  Cursor(value).next(v);
+  return v;
+}
+
+bool is_map(Bytes value) { return !value.empty() && head_of(value).kind == Kind::kMap; }
+
+/// Calls `take(key, raw value)` for every pair of a map whose values may be anything; nil values count as absent.
+template <class F>
+Result<> each_pair(Bytes args, F take) {
+  if (args.empty() || args == "\xc0") return {};
+  Cursor in(args);
+  Value head, key;
+  if (!in.next(head) || head.kind != Kind::kMap) return bad("args must be a map");
+  for (uint32_t i = 0; i < head.count; ++i) {
+    if (!in.next(key) || (key.kind != Kind::kString && key.kind != Kind::kBinary)) return bad("every key of args must be a string");
+    Bytes value = in.raw();
+    if (!in.ok()) return bad("args are cut short");
+    if (value != "\xc0") HF_CHECK_OK(take(key.bytes, value));
+  }
+  return {};
+}
+
+Result<> take_map(std::string_view name, Bytes value, Bytes& out) {
+  if (!is_map(value)) return bad(std::string(name) + " must be a map");
+  out = value;
+  return {};
+}
+
+Result<> take_array(std::string_view name, Bytes value, Bytes& out) {
+  if (head_of(value).kind != Kind::kArray) return bad(std::string(name) + " must be an array");
+  out = value;
+  return {};
+}
+
+Result<> take_uint(std::string_view name, Bytes value, uint64_t& out) {
+  Value v = head_of(value);
+  if (v.kind != Kind::kUint) return bad(std::string(name) + " must be a non-negative integer");
+  out = v.u;
+  return {};
+}
+
+Result<> take_bytes(std::string_view name, Bytes value, Bytes& out) {
+  Value v = head_of(value);
+  if (v.kind != Kind::kString && v.kind != Kind::kBinary) return bad(std::string(name) + " must be a string");
+  out = v.bytes;
+  return {};
+}
+
+/// A cursor over the elements of a whole array, past its head.
+Cursor elements(Bytes array, uint32_t& count) {
+  Cursor in(array);
+  Value head;
+  count = in.next(head) ? head.count : 0;
+  return in;
+}
+
+}  // namespace
+
+Result<Bytes> parse_insert_one(Bytes args) {
+  Cursor in(args);
+  Value head;
+  if (!in.next(head) || head.kind != Kind::kMap) return bad("insert_one takes a document, which is a map");
+  if (head.count != 1) return args;
+  Bytes key;
+  if (!in.string(key)) return bad("every key of a document must be a string");
+  Bytes value = in.raw();
+  return key == "doc" && is_map(value) ? value : args;
+}
+
+Result<InsertMany> parse_insert_many(Bytes args) {
+  InsertMany out;
+  Bytes ids, offsets;
+  bool has_blob = false;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "ids") return take_array(key, value, ids);
+    if (key == "offsets") return take_array(key, value, offsets);
+    if (key != "blob") return {};
+    has_blob = true;
+    return take_bytes(key, value, out.blob_);
+  }));
+  if (!has_blob || offsets.empty()) return bad("insert_many takes {ids, blob, offsets}");
+  out.offsets_ = offsets;
+  HF_CHECK_OK(out.check(ids));
+  return out;
+}
+
+Result<> InsertMany::check(Bytes ids) {
+  uint32_t numbers = 0, named = 0;
+  Cursor offsets = elements(offsets_, numbers);
+  Cursor id = elements(ids.empty() ? Bytes("\x90") : ids, named);
+  // With ids, their number is that of the documents. Without, the last offset is the blob's end.
+  count_ = !ids.empty() ? named : numbers > 0 ? numbers - 1 : 0;
+  if (numbers != count_ && numbers != uint64_t{count_} + 1) return bad("offsets must have one number more than there are documents");
+  Value v;
+  uint64_t previous = 0;
+  for (uint32_t i = 0; i < numbers; ++i) {
+    if (!offsets.next(v) || v.kind != Kind::kUint || v.u < previous || v.u > blob_.size() || (i == 0 && v.u != 0))
+      return bad("offsets must start at 0, never decrease and stay within the blob");
+    previous = v.u;
+  }
+  bool ends = numbers == count_ || previous == blob_.size();
+  if (!ends || (count_ == 0 && !blob_.empty())) return bad("the last offset must be the size of the blob");
+
+  InsertMany walk = *this;
+  walk.begin();
+  Bytes document;
+  for (uint32_t i = 0; walk.next(document); ++i) {
+    Cursor one(document);
+    if (!is_map(document) || !one.skip() || !one.at_end())
+      return bad("document " + std::to_string(i) + " of insert_many is not exactly one map");
+    if (ids.empty()) continue;
+    if (!id.next(v) || (v.kind != Kind::kString && v.kind != Kind::kNil)) return bad("ids must be strings");
+    if (v.bytes.empty()) continue;
+    auto own = msgpack::lookup(document, "_id");
+    if (!own || head_of(*own).kind != Kind::kString || head_of(*own).bytes != v.bytes)
+      return bad("the _id of document " + std::to_string(i) + " is not the one that ids names");
+  }
+  begin();
+  return {};
+}
+
+void InsertMany::begin() {
+  Value v;
+  done_ = 0;
+  start_ = 0;
+  uint32_t numbers = 0;
+  at_ = elements(offsets_, numbers);
+  at_.next(v);  // the first is 0
+}
+
+bool InsertMany::next(Bytes& document) {
+  if (done_ == count_) return false;
+  Value v;
+  uint64_t end = !at_.at_end() && at_.next(v) ? v.u : blob_.size();
+  document = blob_.substr(start_, end - start_);
+  start_ = end;
+  ++done_;
+  return true;
+}
+
+Result<QueryArgs> parse_query(Bytes args) {
+  QueryArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "query") return take_map(key, value, out.query);
+    if (key == "fields") return take_array(key, value, out.fields);
+    if (key == "skip") return take_uint(key, value, out.skip);
+    if (key == "limit") return take_uint(key, value, out.limit.emplace());
+    if (key == "cursor") return take_bytes(key, value, out.cursor);
+    return {};
+  }));
+  return out;
+}
+
+Result<Bytes> parse_find_by_id(Bytes args) {
+  Bytes id;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "id") id = value;
+    return {};
+  }));
+  if (id.empty()) return bad("find_by_id takes {id}");
+  return id;
+}
+
+Result<UpdateArgs> parse_update(Bytes args) {
+  UpdateArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "filter") return take_map(key, value, out.filter);
+    if (key == "update") return take_map(key, value, out.update);
+    return {};
+  }));
+  if (out.update.empty()) return bad("an update takes {filter, update}");
+  return out;
+}
+
+Result<Bytes> parse_delete(Bytes args) {
+  Bytes filter = kEmptyMap;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    return key == "filter" ? take_map(key, value, filter) : Result<>();
+  }));
+  return filter;
+}
+
+Result<Bytes> parse_name(Bytes args) {
+  Bytes name;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    return key == "name" ? take_bytes(key, value, name) : Result<>();
+  }));
+  if (name.empty()) return bad("the operation takes {name}");
+  return name;
+}
+
+Result<Batch> parse_batch(Bytes args) {
+  Bytes requests;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    return key == "requests" ? take_array(key, value, requests) : Result<>();
+  }));
+  if (requests.empty()) return bad("batch takes {requests}");
+  Batch out;
+  out.at_ = elements(requests, out.count_);
+  return out;
+}
+
+bool Batch::next(Bytes& request) {
+  if (done_ == count_) return false;
+  ++done_;
+  request = at_.raw();
+  return at_.ok();
+}
+
+Result<HelloArgs> parse_hello(Bytes args) {
+  HelloArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "client") return take_bytes(key, value, out.client);
+    if (key == "protocol") return take_uint(key, value, out.protocol);
+    if (key == "capabilities") return take_array(key, value, out.capabilities);
+    return {};
+  }));
+  return out;
+}
+
+Result<ExportArgs> parse_export(Bytes args) {
+  ExportArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "cursor") return take_bytes(key, value, out.cursor);
+    if (key == "limit") return take_uint(key, value, out.limit);
+    if (key == "bytes") return take_uint(key, value, out.bytes);
+    return {};
+  }));
+  return out;
+}
+
+}  // namespace holdfast::wire

@@ -1,0 +1,105 @@
+// Arguments: what stands in a request's `args`, per operation, read in place.
+//
+// Reading checks the shape (which keys, which kinds, offsets within bounds); what a document, query or update *means* is checked by whoever
+// evaluates it, and `msgpack::validate` on documents is the evaluator's too. Unknown keys are skipped, an absent or nil `args` counts as
+// an empty map, and so do nil queries: the original's client sends nil for an empty Go map. All views borrow from the frame.
+#pragma once
+
+#include <optional>
+
+#include "io/base/bytes.h"
+#include "io/base/error.h"
+#include "io/base/msgpack.h"
+
+namespace holdfast::wire {
+
+/// What a nil or absent map stands for.
+inline constexpr Bytes kEmptyMap = "\x80";
+
+/// kInsertOne: the document itself. The first clients wrapped it as `{doc: map}`: a map of that one key is unwrapped.
+Result<Bytes> parse_insert_one(Bytes args);
+
+/// kInsertMany: `{ids?: [str], blob: bin, offsets: [uint]}`, where document i is blob[offsets[i], offsets[i+1]). Offsets may leave out the last one
+/// (the end of the blob), as the first clients did. Iterate:
+///
+///     InsertMany many = ...;  Bytes document;
+///     while (many.next(document)) ...
+class InsertMany {
+ public:
+  uint32_t count() const { return count_; }
+  /// The next document: exactly one map. Its `_id`, when `ids` names one, is the same as there.
+  bool next(Bytes& document);
+  /// Bytes of all documents together.
+  size_t size() const { return blob_.size(); }
+
+ private:
+  friend Result<InsertMany> parse_insert_many(Bytes args);
+  Result<> check(Bytes ids);
+  void begin();
+  Bytes blob_;
+  Bytes offsets_;  ///< the array's elements
+  msgpack::Cursor at_{Bytes()};
+  uint32_t count_ = 0;
+  uint32_t done_ = 0;
+  uint64_t start_ = 0;
+};
+/// Checks the whole layout before it returns, so that iteration cannot fail.
+Result<InsertMany> parse_insert_many(Bytes args);
+
+/// kFindOne, kFind, kCount, kFindManyCount, kFindPaginated, kFindManyStream.
+struct QueryArgs {
+  Bytes query = kEmptyMap;  ///< a map
+  Bytes fields;             ///< an array of strings, whole; empty when absent
+  uint64_t skip = 0;
+  std::optional<uint64_t> limit;
+  Bytes cursor;
+};
+Result<QueryArgs> parse_query(Bytes args);
+
+/// kFindById: `{id: any}`; the raw value of the id.
+Result<Bytes> parse_find_by_id(Bytes args);
+
+/// kUpdateOne: `{filter: map, update: map}`.
+struct UpdateArgs {
+  Bytes filter = kEmptyMap;
+  Bytes update;
+};
+Result<UpdateArgs> parse_update(Bytes args);
+
+/// kDeleteOne: `{filter: map}`.
+Result<Bytes> parse_delete(Bytes args);
+
+/// kDbExists, kCollectionExists, kCreateCollection: `{name: str}`.
+Result<Bytes> parse_name(Bytes args);
+
+/// kBatch: `{requests: [request, ...]}`. The requests come out raw, one by one, for parse_request.
+class Batch {
+ public:
+  uint32_t count() const { return count_; }
+  bool next(Bytes& request);
+
+ private:
+  friend Result<Batch> parse_batch(Bytes args);
+  msgpack::Cursor at_{Bytes()};
+  uint32_t count_ = 0;
+  uint32_t done_ = 0;
+};
+Result<Batch> parse_batch(Bytes args);
+
+/// kHello: `{client?: str, protocol?: uint, capabilities?: [str]}`.
+struct HelloArgs {
+  Bytes client;
+  uint64_t protocol = 0;
+  Bytes capabilities;  ///< an array, whole; empty when absent
+};
+Result<HelloArgs> parse_hello(Bytes args);
+
+/// kExport: `{cursor?: bin, limit?: uint, bytes?: uint}`. 0 stands for "the server chooses".
+struct ExportArgs {
+  Bytes cursor;
+  uint64_t limit = 0;
+  uint64_t bytes = 0;
+};
+Result<ExportArgs> parse_export(Bytes args);
+
+}  // namespace holdfast::wire

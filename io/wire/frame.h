@@ -1,0 +1,82 @@
+// Frames: how messages lie in a stream of bytes.
+//
+//     +----------------------+-------------------------------+
+//     | length, 4 bytes, BE  | payload: one MessagePack value |
+//     +----------------------+-------------------------------+
+//
+// The length counts the payload alone. The same layout serves both directions, with a limit for each.
+//
+// Invariants of FrameReader:
+//  1. Memory follows the bytes that arrived, never the length that was announced: the buffer has room for what has arrived and as
+//     much again, or a read-ahead of at most 32 KiB when that is more. A reader that waits empty keeps at most 64 KiB.
+//  2. A length over the limit is an error at once, before any of the payload is waited for. A reader that failed stays failed until
+//     reset(): the stream has lost its place.
+//  3. After reset() nothing of the old stream is ever seen again.
+//
+// Pure; belongs to whoever reads the connection.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "io/base/bytes.h"
+#include "io/base/error.h"
+
+namespace holdfast::wire {
+
+inline constexpr size_t kFrameHeaderSize = 4;
+/// The largest payload that a server takes.
+inline constexpr size_t kMaxRequestSize = 64u << 20;
+/// The largest payload that a client takes. The original client counts 32 bytes of encryption overhead in it.
+inline constexpr size_t kMaxReplySize = 50u << 20;
+inline constexpr size_t kEncryptionOverhead = 32;
+/// First byte of an encrypted handshake; as a length it would be over every limit.
+inline constexpr char kHandshakeMark = '\xAE';
+
+class FrameReader {
+ public:
+  explicit FrameReader(size_t max_payload = kMaxRequestSize) : max_payload_(max_payload) {}
+  FrameReader(FrameReader&&) noexcept = default;
+  FrameReader& operator=(FrameReader&&) noexcept = default;
+
+  /// Room for the next bytes of the stream, never empty. Ends the life of every view that next() and unfinished() gave.
+  MutableBytes prepare();
+  /// `n` bytes were read into the front of what prepare() gave.
+  void commit(size_t n);
+
+  /// The payload of the next whole frame, borrowed until the next prepare() or reset(); nothing when more bytes are needed.
+  /// Errors: kTooLarge for an announced length over the limit; again on every later call.
+  Result<std::optional<Bytes>> next();
+
+  /// What has arrived of the payload after the last whole frame, also of one that is too large: enough, often, to read a
+  /// request's id from it (peek_id in request.h). Borrowed like next()'s views.
+  Bytes unfinished() const;
+  /// Whether bytes of an unfinished frame are waiting: a stream that ends here was cut.
+  bool in_frame() const { return end_ > begin_; }
+
+  /// Forgets everything: a new stream begins.
+  void reset();
+
+  size_t capacity() const { return capacity_; }
+
+ private:
+  size_t buffered() const { return end_ - begin_; }
+  void move_to(size_t capacity);
+
+  size_t max_payload_;
+  std::unique_ptr<char[]> data_;
+  size_t capacity_ = 0;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  size_t read_ahead_ = 0;  ///< how many bytes to ask for; grows while reads fill it
+  size_t offered_ = 0;     ///< what the last prepare() gave
+  bool failed_ = false;
+};
+
+/// Appends a header whose length is filled in by end_frame, and returns where the frame starts.
+size_t begin_frame(Buffer& out);
+/// Fills in the length of the frame that starts at `start` and ends at the end of `out`.
+/// Requires: the payload is at most 4 GiB. The limits above are the callers' affair (reply.h, request.h).
+void end_frame(Buffer& out, size_t start);
+
+}  // namespace holdfast::wire
