@@ -47,7 +47,8 @@ class Cursor {
  public:
   explicit Cursor(Bytes in) : p_(in.data()), end_(in.data() + in.size()) {}
 
-  /// Reads one value's head (a scalar whole). False at the end or on bytes that are no MessagePack.
+  /// Reads one value's head (a scalar whole). False at the end or on bytes that are no MessagePack. A container's count is never
+  /// more than the bytes left could hold, so it is safe to reserve by.
   bool next(Value& out);
   /// Skips one whole value, containers with all they hold, in constant stack.
   bool skip();
@@ -56,6 +57,7 @@ class Cursor {
   /// A string; false, and the cursor failed, when the next value is another kind.
   bool string(Bytes& out);
 
+  /// False once a read failed; a read at the end is one that failed.
   bool ok() const { return ok_; }
   bool at_end() const { return p_ == end_; }
   size_t remaining() const { return static_cast<size_t>(end_ - p_); }
@@ -71,13 +73,16 @@ class Cursor {
   bool ok_ = true;
 };
 
-/// Checks that `in` is exactly one well-formed value, nested no deeper than `max_depth` (a scalar is depth 0), every map key a UTF-8
-/// string, keys of one map distinct when `distinct_keys`. Time is linear in the size (keys: n log n), stack is bounded.
+inline constexpr int kMaxDepth = 200;  ///< the largest Rules::max_depth
+
 struct Rules {
-  int max_depth = 100;
-  bool string_keys = true;
-  bool distinct_keys = true;
+  int max_depth = 100;        ///< a scalar is depth 0, an empty array depth 1
+  bool string_keys = true;    ///< every map key is a UTF-8 string
+  bool distinct_keys = true;  ///< the string keys of one map are distinct
 };
+/// Checks that `in` is exactly one well-formed value by those rules. Time is linear in the size (keys: n log n), stack is
+/// bounded, and nothing is allocated unless more than 64 keys are open at once.
+/// Errors: kBadRequest, or kTooLarge for depth; the message names the byte.
 Result<> validate(Bytes in, const Rules& rules = {});
 
 /// The raw bytes of the value under `key` in the map that `map` encodes; nothing when absent or not a map.
