@@ -1,0 +1,43 @@
+#include "core/path.h"
+
+#include <charconv>
+
+namespace holdfast::core {
+namespace {
+
+uint32_t parse_position(Bytes name) {
+  if (name.empty() || name.size() > 10 || (name.size() > 1 && name.front() == '0')) return Path::kNoPosition;
+  uint32_t n = 0;
+  auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), n);
+  return error == std::errc() && end == name.data() + name.size() ? n : Path::kNoPosition;
+}
+
+}  // namespace
+
+Path::Component Path::component(Bytes name) { return {name, parse_position(name)}; }
+
+Result<Path> Path::parse(Bytes text) {
+  Path path;
+  path.text_ = text;
+  for (size_t from = 0;;) {
+    if (path.components_.size() == kMaxComponents)
+      return fail(Code::kTooLarge, "a path has at most " + std::to_string(kMaxComponents) + " parts: shorten " +
+                                       std::string(text.substr(0, 100)) + "…");
+    size_t dot = text.find('.', from);
+    Bytes name = text.substr(from, dot == Bytes::npos ? dot : dot - from);
+    path.components_.push_back(component(name));
+    if (dot == Bytes::npos) return path;
+    from = dot + 1;
+  }
+}
+
+size_t Path::positions() const {
+  return static_cast<size_t>(std::ranges::count_if(components_, &Component::is_position));
+}
+
+std::strong_ordering visiting_order(const Path::Component& a, const Path::Component& b) {
+  if (a.is_position() || b.is_position()) return a.position <=> b.position;
+  return a.name <=> b.name;
+}
+
+}  // namespace holdfast::core
