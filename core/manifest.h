@@ -19,11 +19,13 @@ struct DirectorySettings {
   uint16_t shard_count = 256;
   SyncMode mode = SyncMode::kSync;
   io::FileIdentity identity;  ///< of the data directory when it was made: a copy differs
+  bool initialized = false;   ///< the first MANIFEST was durable: from then on everything must be there
   bool operator==(const DirectorySettings&) const = default;
 };
 
 /// HOLDFAST: two slots, each in a block of its own, with a serial number and a checksum; the valid slot with the larger number counts. Changing it
-/// writes the other slot and syncs: at any instant one of them is whole.
+/// writes the other slot and syncs: at any instant one of them is whole. It is made as HOLDFAST.new, synced, renamed, and its directory synced, so that
+/// a crash while it is made leaves either none or a whole one; a HOLDFAST.new that is found is removed.
 io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 /// kNotFound when there is no HOLDFAST; kUnsupported when it is of a newer format; kCorrupt when no slot is valid.
 io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path);
