@@ -31,6 +31,7 @@ constexpr std::array kCodes = {
     CodeInfo{Code::kClosed, "closed", Retry::kAfterAsking, false, false, "The connection was closed."},
     CodeInfo{Code::kExists, "exists", Retry::kNever, false, false, "A file of that name is already there."},
     CodeInfo{Code::kLocked, "locked", Retry::kNever, false, false, "Another process uses the data directory."},
+    CodeInfo{Code::kUnreachable, "unreachable", Retry::kSameServer, false, false, "No connection could be made; nothing was sent."},
 };
 
 constexpr bool in_order() {

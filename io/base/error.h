@@ -39,6 +39,7 @@ enum class Code : uint8_t {
   kClosed,  ///< the connection, channel or listener was closed
   kExists,  ///< a file of that name is already there
   kLocked,  ///< another process holds the data directory
+  kUnreachable,  ///< no connection could be made: nothing was sent
 };
 
 /// Where a failed request may be sent again.

@@ -61,8 +61,8 @@ enum class Op : uint8_t {
 /// What a request may change, and so what a client may do when its answer is lost.
 enum class Effect : uint8_t {
   kReads,       ///< changes nothing: sending it again is harmless
-  kIdempotent,  ///< changes something, and executing it twice is like executing it once
-  kWrites,      ///< executing it twice is not like executing it once
+  kIdempotent,  ///< changes something, and a second execution harms nobody, even after others' writes in between
+  kWrites,      ///< a second execution may change more: an $inc twice, or a drop of what was written since
 };
 
 struct OpInfo {

@@ -1,0 +1,191 @@
+#include <gtest/gtest.h>
+
+#include "io/base/random.h"
+#include "io/wire/args.h"
+
+namespace holdfast::wire {
+namespace {
+
+using msgpack::Writer;
+
+Buffer doc(std::string_view id) {
+  Buffer b;
+  Writer(b).map(2).string("n").uint(1).string("_id").string(id);
+  return b;
+}
+
+struct Many {
+  std::vector<std::string> ids;
+  Buffer blob;
+  std::vector<uint64_t> offsets;
+  bool with_ids = true;
+
+  Buffer encode() const {
+    Buffer b;
+    Writer w(b);
+    w.map(with_ids ? 3 : 2);
+    if (with_ids) {
+      w.string("ids").array(static_cast<uint32_t>(ids.size()));
+      for (auto& id : ids) w.string(id);
+    }
+    w.string("blob").binary(blob).string("offsets").array(static_cast<uint32_t>(offsets.size()));
+    for (auto o : offsets) w.uint(o);
+    return b;
+  }
+};
+
+Many three() {
+  Many m;
+  for (auto id : {"a", "bb", "ccc"}) {
+    m.ids.push_back(id);
+    m.offsets.push_back(m.blob.size());
+    m.blob += doc(id);
+  }
+  m.offsets.push_back(m.blob.size());
+  return m;
+}
+
+std::vector<std::string> documents(const Many& m) {
+  Buffer b = m.encode();
+  auto parsed = parse_insert_many(b);
+  if (!parsed) return {parsed.error().text()};
+  std::vector<std::string> out;
+  Bytes document;
+  while (parsed->next(document)) out.emplace_back(document);
+  EXPECT_EQ(out.size(), parsed->count());
+  return out;
+}
+
+bool refused(const Many& m) {
+  Buffer b = m.encode();
+  auto parsed = parse_insert_many(b);
+  return !parsed && parsed.error().code == Code::kBadRequest;
+}
+
+TEST(InsertOneArgs, AreTheDocumentItself) {
+  Buffer d = doc("x");
+  EXPECT_EQ(*parse_insert_one(d), d);
+  EXPECT_FALSE(parse_insert_one("\x90"));
+  EXPECT_FALSE(parse_insert_one(""));
+}
+
+TEST(InsertOneArgs, AreUnwrappedWhenTheyAreOnlyAWrapper) {
+  Buffer wrapped;
+  Writer(wrapped).map(1).string("doc").raw(doc("x"));
+  EXPECT_EQ(*parse_insert_one(wrapped), doc("x"));
+  Buffer beside;
+  Writer(beside).map(2).string("doc").raw(doc("x")).string("_id").string("y");
+  EXPECT_EQ(*parse_insert_one(beside), beside) << "with an _id beside it, doc is a field like any other";
+  Buffer scalar;
+  Writer(scalar).map(1).string("doc").uint(3);
+  EXPECT_EQ(*parse_insert_one(scalar), scalar);
+}
+
+TEST(InsertManyArgs, GiveTheDocumentsInOrder) {
+  Many m = three();
+  std::vector<std::string> all = {doc("a"), doc("bb"), doc("ccc")};
+  EXPECT_EQ(documents(m), all);
+  m.offsets.pop_back();
+  EXPECT_EQ(documents(m), all) << "the first clients left out the last offset";
+  m.ids = {"", "bb", ""};
+  EXPECT_EQ(documents(m), all) << "empty ids name nothing";
+  m = three();
+  m.with_ids = false;
+  EXPECT_EQ(documents(m), all);
+}
+
+TEST(InsertManyArgs, MayHoldNothing) {
+  Many none;
+  EXPECT_EQ(documents(none), std::vector<std::string>());
+  none.offsets = {0};
+  EXPECT_EQ(documents(none), std::vector<std::string>());
+}
+
+TEST(InsertManyArgs, RefuseOffsetsThatDoNotFit) {
+  auto with = [](auto change) {
+    Many m = three();
+    change(m);
+    return refused(m);
+  };
+  EXPECT_TRUE(with([](Many& m) { m.offsets[0] = 1; }));
+  EXPECT_TRUE(with([](Many& m) { std::swap(m.offsets[1], m.offsets[2]); }));
+  EXPECT_TRUE(with([](Many& m) { m.offsets[3] += 1; }));
+  EXPECT_TRUE(with([](Many& m) { m.offsets[3] -= 1; }));
+  EXPECT_TRUE(with([](Many& m) { m.offsets[1] += 1; }));
+  EXPECT_TRUE(with([](Many& m) { m.offsets[1] = m.offsets[2]; })) << "two documents in one slice, none in the other";
+  EXPECT_TRUE(with([](Many& m) { m.offsets[3] = UINT64_MAX; }));
+  EXPECT_TRUE(with([](Many& m) { m.offsets.push_back(m.offsets.back()); }));
+  EXPECT_TRUE(with([](Many& m) { m.ids.pop_back(); }));
+  EXPECT_TRUE(with([](Many& m) { m.ids[1] = "other"; }));
+  EXPECT_TRUE(with([](Many& m) { m.blob[0] = '\xc0'; }));
+  EXPECT_TRUE(with([](Many& m) { m.offsets.clear(); }));
+  Many no_documents;
+  no_documents.blob = "x";
+  EXPECT_TRUE(refused(no_documents));
+}
+
+TEST(QueryArgs, TakeNilAndAbsenceForTheEmptyQuery) {
+  EXPECT_EQ(parse_query("")->query, kEmptyMap);
+  EXPECT_EQ(parse_query("\x81\xa5query\xc0")->query, kEmptyMap);
+  auto q = parse_query("\x82\xa5limit\x07\xa5query\x81\xa1" "a\x01");
+  ASSERT_TRUE(q);
+  EXPECT_EQ(q->limit, 7u);
+  EXPECT_EQ(q->query, Bytes("\x81\xa1" "a\x01"));
+  EXPECT_FALSE(parse_query("\x81\xa5query\x01"));
+  EXPECT_FALSE(parse_query("\x81\xa5limit\xff"));
+  EXPECT_FALSE(parse_query("\x01"));
+}
+
+TEST(OtherArgs, AreReadAndRefusedByShape) {
+  EXPECT_EQ(*parse_find_by_id("\x81\xa2id\x05"), "\x05");
+  EXPECT_FALSE(parse_find_by_id("\x80"));
+  EXPECT_EQ(parse_update("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
+  EXPECT_FALSE(parse_update("\x81\xa6" "filter\x80"));
+  EXPECT_EQ(*parse_delete("\x81\xa6" "filter\x81\xa1" "a\x01"), Bytes("\x81\xa1" "a\x01"));
+  EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
+  EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
+  EXPECT_EQ(parse_hello("\x81\xa8protocol\x01")->protocol, 1u);
+  auto e = parse_export("\x82\xa6" "cursor\xc4\x02xy\xa5limit\x05");
+  EXPECT_EQ(e->cursor, "xy");
+  EXPECT_EQ(e->limit, 5u);
+  EXPECT_EQ(e->bytes, 0u);
+}
+
+TEST(BatchArgs, GiveTheRequestsRaw) {
+  Buffer b;
+  Writer(b).map(1).string("requests").array(2).map(0).map(1).string("id").uint(4);
+  auto batch = parse_batch(b);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->count(), 2u);
+  Bytes request;
+  ASSERT_TRUE(batch->next(request));
+  EXPECT_EQ(request, "\x80");
+  ASSERT_TRUE(batch->next(request));
+  EXPECT_EQ(request, Bytes("\x81\xa2id\x04"));
+  EXPECT_FALSE(batch->next(request));
+  EXPECT_FALSE(parse_batch("\x80"));
+}
+
+TEST(AllArgs, SurviveRandomBytes) {
+  Rng rng(3, "args");
+  Buffer valid = three().encode();
+  for (int i = 0; i < 20'000; ++i) {
+    Buffer b = valid;
+    for (uint64_t k = rng.between(1, 3); k > 0; --k) b[rng.below(b.size())] = static_cast<char>(rng.next());
+    b.resize(rng.between(0, b.size()));
+    if (auto m = parse_insert_many(b)) {
+      Bytes document;
+      size_t total = 0;
+      while (m->next(document)) total += document.size();
+      EXPECT_EQ(total, m->size());
+    }
+    (void)parse_insert_one(b);
+    (void)parse_query(b);
+    (void)parse_update(b);
+    (void)parse_batch(b);
+    (void)parse_export(b);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::wire
