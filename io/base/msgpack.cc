@@ -1,5 +1,7 @@
 #include "io/base/msgpack.h"
 
+#include <array>
+
 #include "io/base/assert.h"
 
 namespace holdfast::msgpack {

@@ -1,6 +1,10 @@
 // validate(): one pass with an explicit stack of open containers. The keys of all open maps lie on one stack too, each as a hash and
 // its place; a map's keys are compared when it closes.
+#include <algorithm>
+#include <array>
 #include <memory_resource>
+#include <span>
+#include <vector>
 
 #include "io/base/assert.h"
 #include "io/base/hash.h"
@@ -42,10 +46,10 @@ class Validator {
 
  private:
   struct Open {
-    uint32_t left = 0;       // elements or pairs that are not complete
-    uint32_t keys_from = 0;  // where this map's keys begin on the stack of keys
-    bool is_map = false;
-    bool key_next = false;  // the next value is a key
+    uint32_t left;       // elements or pairs that are not complete
+    uint32_t keys_from;  // where this map's keys begin on the stack of keys
+    bool is_map;
+    bool key_next;  // the next value is a key
   };
   struct Key {
     uint32_t hash;
@@ -91,11 +95,11 @@ class Validator {
     if (keys.size() <= kFewKeys) {
       for (size_t i = 1; i < keys.size(); ++i)
         for (size_t j = 0; j < i; ++j)
-          if (same(keys[j], keys[i])) return twice(keys[i]);
+          if (keys[j].hash == keys[i].hash && text(keys[j]) == text(keys[i])) return twice(keys[i]);
       return {};
     }
     std::ranges::sort(keys, [this](Key a, Key b) { return a.hash != b.hash ? a.hash < b.hash : text(a) < text(b); });
-    auto pair = std::ranges::adjacent_find(keys, [this](Key a, Key b) { return same(a, b); });
+    auto pair = std::ranges::adjacent_find(keys, [this](Key a, Key b) { return a.hash == b.hash && text(a) == text(b); });
     return pair == keys.end() ? Result<>() : twice(pair[0].at > pair[1].at ? pair[0] : pair[1]);
   }
   Bytes text(Key k) const {
@@ -103,7 +107,6 @@ class Validator {
     Cursor(in_.substr(k.at)).string(s);
     return s;
   }
-  bool same(Key a, Key b) const { return a.hash == b.hash && text(a) == text(b); }
 
   static Result<> refuse(size_t at, std::string what) {
     return fail(Code::kBadRequest, "MessagePack, byte " + std::to_string(at) + ": " + std::move(what));
