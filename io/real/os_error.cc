@@ -1,0 +1,36 @@
+#include "io/real/os_error.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <system_error>
+
+namespace holdfast::real {
+namespace {
+
+Code code_of_disk(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+      return Code::kNotFound;
+    case EEXIST:
+      return Code::kExists;
+    case ENOSPC:
+    case EDQUOT:
+      return Code::kDiskFull;
+    default:
+      return Code::kIo;
+  }
+}
+
+}  // namespace
+
+Error disk_error(int error_number, std::string_view what, std::string_view path) {
+  return {code_of_disk(error_number),
+          fmt::format("{} {}: {}", what, path, std::generic_category().message(error_number))};
+}
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace holdfast::real
