@@ -10,7 +10,6 @@ namespace {
 
 constexpr size_t kMinReadAhead = 4u << 10;
 constexpr size_t kMaxReadAhead = 32u << 10;
-constexpr size_t kMaxKept = 2 * kMaxReadAhead;
 
 }  // namespace
 
@@ -20,7 +19,7 @@ MutableBytes FrameReader::prepare() {
   // Grow to room for as much again as has arrived, and only when half the read-ahead is used up: bytes that trickle in one by one
   // must not cost a copy each.
   size_t want = std::max(ahead, buffered());
-  if (buffered() == 0 && capacity_ > kMaxKept) {
+  if (buffered() == 0 && capacity_ > 2 * ahead) {
     move_to(want);
   } else if (capacity_ - end_ < ahead / 2 || capacity_ == 0) {
     if (capacity_ >= buffered() + want) {
@@ -48,7 +47,11 @@ void FrameReader::move_to(size_t capacity) {
 void FrameReader::commit(size_t n) {
   HF_ASSERT(n <= offered_, "no more bytes are read than prepare() made room for");
   end_ += n;
-  if (n == offered_) read_ahead_ = std::min(kMaxReadAhead, 2 * std::max(read_ahead_, kMinReadAhead));
+  read_ahead_ = std::max(read_ahead_, kMinReadAhead);
+  if (n == offered_)
+    read_ahead_ = std::min(kMaxReadAhead, 2 * read_ahead_);
+  else if (n < offered_ / 4)
+    read_ahead_ = std::max(kMinReadAhead, read_ahead_ / 2);
   offered_ = 0;
 }
 
@@ -67,6 +70,27 @@ Result<std::optional<Bytes>> FrameReader::next() {
   Bytes payload(data_.get() + begin_ + kFrameHeaderSize, length);
   begin_ += kFrameHeaderSize + length;
   return payload;
+}
+
+std::unique_ptr<char[]> FrameReader::detach() {
+  std::unique_ptr<char[]> given = std::move(data_);
+  size_t rest = buffered();
+  capacity_ = 0;
+  if (rest > 0) {
+    data_ = std::make_unique_for_overwrite<char[]>(rest + kMinReadAhead);
+    capacity_ = rest + kMinReadAhead;
+    std::memcpy(data_.get(), given.get() + begin_, rest);
+  }
+  begin_ = 0;
+  end_ = rest;
+  return given;
+}
+
+std::optional<size_t> FrameReader::announced() const {
+  if (failed_ || buffered() < kFrameHeaderSize) return std::nullopt;
+  size_t length = load_be<uint32_t>(data_.get() + begin_);
+  if (length > max_payload_ || buffered() - kFrameHeaderSize >= length) return std::nullopt;
+  return length;
 }
 
 Bytes FrameReader::unfinished() const {

@@ -8,7 +8,8 @@
 //
 // Invariants of FrameReader:
 //  1. Memory follows the bytes that arrived, never the length that was announced: the buffer has room for what has arrived and as
-//     much again, or a read-ahead of at most 32 KiB when that is more. A reader that waits empty keeps at most 64 KiB.
+//     much again, or a read-ahead of at most 32 KiB when that is more. A reader that waits empty keeps at most twice its read-ahead, which
+//     halves with every read that brings little: one that turned idle soon keeps 4 to 8 KiB.
 //  2. A length over the limit is an error at once, before any of the payload is waited for. A reader that failed stays failed until
 //     reset(): the stream has lost its place.
 //  3. After reset() nothing of the old stream is ever seen again.
@@ -47,6 +48,13 @@ class FrameReader {
   /// The payload of the next whole frame, borrowed until the next prepare() or reset(); nothing when more bytes are needed.
   /// Errors: kTooLarge for an announced length over the limit; again on every later call.
   Result<std::optional<Bytes>> next();
+
+  /// Gives away the memory in which the payload that next() just gave lies, so that it need not be copied to outlive prepare(); bytes after
+  /// it are copied instead. Worth it for a payload that fills most of what is buffered. Requires: next() just gave one.
+  std::unique_ptr<char[]> detach();
+
+  /// The announced length of a frame whose payload has not arrived whole; nothing while its length is not known, or over the limit.
+  std::optional<size_t> announced() const;
 
   /// What has arrived of the payload after the last whole frame, also of one that is too large: enough, often, to read a
   /// request's id from it (peek_id in request.h). Borrowed like next()'s views.

@@ -78,6 +78,40 @@ TEST(FrameReader, GivesLargeMemoryBackOnceItIsEmpty) {
   EXPECT_LE(reader.capacity(), 64u << 10);
 }
 
+TEST(FrameReader, ShrinksToLittleWhenItsStreamTurnsQuiet) {
+  FrameReader reader;
+  Buffer busy;
+  for (int i = 0; i < 2000; ++i) busy += frame(std::string(300, 'x'));
+  feed(reader, busy, 1 << 20);
+  EXPECT_GT(reader.capacity(), 16u << 10) << "a busy stream is read in large pieces";
+  for (int i = 0; i < 8; ++i) feed(reader, frame("ping"), 100);
+  reader.prepare();
+  EXPECT_LE(reader.capacity(), 8u << 10);
+}
+
+TEST(FrameReader, GivesAwayAPayloadWithItsMemoryAndKeepsWhatFollows) {
+  FrameReader reader;
+  Buffer stream = frame(std::string(5000, 'a')) + frame("next") + Buffer("\0\0\0\x09half", 8);
+  size_t fed = 0;
+  std::optional<Bytes> first;
+  while (!first) {
+    MutableBytes room = reader.prepare();
+    size_t n = std::min(room.size(), stream.size() - fed);
+    std::memcpy(room.data(), stream.data() + fed, n);
+    reader.commit(n);
+    fed += n;
+    first = *reader.next();
+  }
+  std::unique_ptr<char[]> memory = reader.detach();
+  ASSERT_EQ(fed, stream.size());
+  EXPECT_EQ(reader.next().value(), "next");
+  EXPECT_EQ(reader.next().value(), std::nullopt);
+  EXPECT_EQ(reader.announced(), 9u);
+  EXPECT_EQ(feed(reader, "-done", 100), std::vector<std::string>{"half-done"});
+  EXPECT_EQ(reader.announced(), std::nullopt);
+  EXPECT_EQ(*first, std::string(5000, 'a')) << "the payload lives as long as the memory that was given away";
+}
+
 TEST(FrameReader, CopiesTricklingBytesSeldom) {
   FrameReader reader;
   Buffer stream = frame(std::string(1 << 20, 'x'));
