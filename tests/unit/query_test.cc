@@ -1,0 +1,301 @@
+// Queries by equality: cases from MongoDB's manual and matcher, refusals, and agreement with a naive evaluator over generated documents.
+#include "core/query.h"
+
+#include <gtest/gtest.h>
+
+#include "core/id_key.h"
+#include "tests/support/tree.h"
+
+namespace holdfast::core {
+namespace {
+
+using test::mp;
+using test::show;
+using test::Tree;
+using test::TreeGenerator;
+
+Query compiled(std::string_view text) {
+  auto q = Query::compile(mp(text));
+  EXPECT_TRUE(q) << text << ": " << (q ? "" : q.error().text());
+  return q ? std::move(*q) : std::move(*Query::compile(mp("{}")));
+}
+
+bool matches(std::string_view query, std::string_view document) { return compiled(query).matches(mp(document)); }
+
+struct Case {
+  const char* query;
+  const char* document;
+};
+
+void expect_all(bool expected, std::initializer_list<Case> cases) {
+  for (const Case& c : cases) EXPECT_EQ(matches(c.query, c.document), expected) << c.query << " on " << c.document;
+}
+
+TEST(Query, EmptyMatchesEverything) {
+  expect_all(true, {{"{}", "{}"}, {"{}", "{a: 1}"}});
+  EXPECT_TRUE(compiled("{}").matches_all());
+  EXPECT_FALSE(compiled("{a: 1}").matches_all());
+}
+
+TEST(Query, ComparesNumbersByExactValueAcrossWidths) {
+  expect_all(true, {{"{a: 1}", "{a: 1.0}"},
+                    {"{a: u64(1)}", "{a: i8(1)}"},
+                    {"{a: -0.0}", "{a: 0}"},
+                    {"{a: nan}", "{a: f32(nan)}"},
+                    {"{a: 9223372036854775808.0}", "{a: 9223372036854775808}"}});
+  expect_all(false, {{"{a: 1}", "{a: 1.5}"},
+                     {"{a: 1}", "{a: '1'}"},
+                     {"{a: 1}", "{a: true}"},
+                     {"{a: 9007199254740993}", "{a: 9007199254740992.0}"},
+                     {"{a: 18446744073709551615}", "{a: -1}"}});
+}
+
+TEST(Query, ComparesOtherScalarsWithinTheirType) {
+  expect_all(true, {{"{a: 'x'}", "{a: 'x'}"},
+                    {"{a: bin('x')}", "{a: bin('x')}"},
+                    {"{a: true}", "{a: true}"},
+                    {"{a: time(5,6)}", "{a: time(5,6)}"},
+                    {"{a: ext(5,'x')}", "{a: ext(5,'x')}"}});
+  expect_all(false, {{"{a: 'x'}", "{a: 'X'}"},
+                     {"{a: 'x'}", "{a: bin('x')}"},
+                     {"{a: true}", "{a: false}"},
+                     {"{a: time(5,6)}", "{a: time(5,7)}"},
+                     {"{a: ext(5,'x')}", "{a: ext(6,'x')}"}});
+}
+
+TEST(Query, AllFieldsMustMatchInAnyOrder) {
+  expect_all(true, {{"{b: 2, a: 1}", "{a: 1, c: 5, b: 2}"}, {"{a: 1, 'b.c': 2, 'b.d': 3}", "{b: {d: 3, c: 2}, a: 1}"}});
+  expect_all(false, {{"{a: 1, b: 2}", "{a: 1, b: 3}"},
+                     {"{a: 1, b: 2}", "{a: 1}"},
+                     {"{a: 1, 'b.c': 2, 'b.d': 3}", "{b: {d: 4, c: 2}, a: 1}"}});
+}
+
+TEST(Query, ManyFieldsAreFoundToo) {
+  std::string query = "{", document = "{";
+  for (int i = 0; i < 40; ++i) {
+    query += "f" + std::to_string(i * 7 % 40) + ": " + std::to_string(i * 7 % 40) + ", ";
+    document += "f" + std::to_string(i) + ": " + std::to_string(i) + ", ";
+  }
+  EXPECT_TRUE(matches(query + "}", document + "}"));
+  EXPECT_FALSE(matches(query + "f40: 1}", document + "}"));
+  EXPECT_TRUE(matches(query + "f40: null}", document + "}"));
+}
+
+TEST(Query, EmbeddedDocumentsAreEqualFieldByFieldInOrder) {
+  expect_all(true, {{"{a: {b: 1, c: 2}}", "{a: {b: 1.0, c: i64(2)}}"}, {"{a: {}}", "{a: {}}"}, {"{a: {b: {'$gt': 1}}}", "{a: {b: {'$gt': 1}}}"}});
+  expect_all(false, {{"{a: {b: 1, c: 2}}", "{a: {c: 2, b: 1}}"},
+                     {"{a: {b: 1}}", "{a: {b: 1, c: 2}}"},
+                     {"{a: {b: 1, c: 2}}", "{a: {b: 1}}"},
+                     {"{a: {}}", "{a: []}"}});
+}
+
+TEST(Query, NullMatchesMissing) {
+  expect_all(true, {{"{a: null}", "{}"},
+                    {"{a: null}", "{a: null}"},
+                    {"{a: null}", "{a: [1, null]}"},
+                    {"{'a.b': null}", "{}"},
+                    {"{'a.b': null}", "{a: 5}"},
+                    {"{'a.b': null}", "{a: {}}"},
+                    {"{'a.b': null}", "{a: [{b: 1}, {}]}"},
+                    {"{'a.b': null}", "{a: [{b: null}]}"},
+                    {"{a: null, b: 1}", "{b: 1}"}});
+  expect_all(false, {{"{a: null}", "{a: 0}"},
+                     {"{a: null}", "{a: []}"},
+                     {"{'a.b': null}", "{a: []}"},
+                     {"{'a.b': null}", "{a: [1, 2]}"},
+                     {"{'a.b': null}", "{a: [{b: 1}, 5]}"},
+                     {"{'a.b': null}", "{a: {b: 1}}"},
+                     {"{a: null, b: 1}", "{}"}});
+}
+
+TEST(Query, ArraysMatchWholeOrByElement) {
+  expect_all(true, {{"{a: 2}", "{a: [1, 2]}"},
+                    {"{a: [1, 2]}", "{a: [1, 2]}"},
+                    {"{a: [1, 2]}", "{a: [0, [1, 2]]}"},
+                    {"{a: {b: 1}}", "{a: [{b: 1}]}"},
+                    {"{a: []}", "{a: []}"},
+                    {"{a: []}", "{a: [[]]}"},
+                    {"{'a.b': 2}", "{a: [{b: 1}, {b: 2}]}"},
+                    {"{'a.b': 2}", "{a: {b: [1, 2]}}"},
+                    {"{'a.b.c': 2}", "{a: [{b: [{c: 1}, {c: 2}]}]}"}});
+  expect_all(false, {{"{a: 2}", "{a: [[1, 2]]}"},
+                     {"{a: [2, 1]}", "{a: [1, 2]}"},
+                     {"{a: [1]}", "{a: [1, 2]}"},
+                     {"{a: []}", "{a: [1]}"},
+                     {"{'a.b': 2}", "{a: [[{b: 2}]]}"},
+                     {"{'a.b': 2}", "{a: [2]}"}});
+}
+
+TEST(Query, ConditionsOnOneArrayMayHoldForDifferentElements) {
+  expect_all(true, {{"{'a.b': 1, 'a.c': 2}", "{a: [{b: 1}, {c: 2}]}"}});
+}
+
+TEST(Query, PositionsAddressElementsAndFields) {
+  expect_all(true, {{"{'a.1': 7}", "{a: [5, 7, 3]}"},
+                    {"{'a.1': [2, 4]}", "{a: [5, [2, 4], 3]}"},
+                    {"{'a.1': 4}", "{a: [5, {'1': 4}, 3]}"},
+                    {"{'a.1': {'1': 4}}", "{a: [5, {'1': 4}, 3]}"},
+                    {"{'a.1.b': 4}", "{a: [5, {b: 4}, 3]}"},
+                    {"{'a.1.b': null}", "{a: [5, {b: 4}, 3]}"},
+                    {"{'a.1.b': 4}", "{a: [5, [{b: 4}], 3]}"},
+                    {"{'a.0.1': 4}", "{a: [[3, 4]]}"},
+                    {"{'a.0': 4}", "{a: {'0': 4}}"},
+                    {"{'a.0.b': [2, 3]}", "{a: [{b: [2, 3]}]}"}});
+  expect_all(false, {{"{'a.1': 2}", "{a: [5, [2, 4], 3]}"},
+                     {"{'a.3': null}", "{a: [5, 7, 3]}"},
+                     {"{'a.01': 7}", "{a: [5, 7, 3]}"},
+                     {"{'a.1': 5}", "{a: [5, 7, 3]}"},
+                     {"{'a.4294967296': 5}", "{a: [5, 7, 3]}"},
+                     {"{'a.4294967295': 5}", "{a: [5, 7, 3]}"}});
+}
+
+TEST(Query, EmptyNamesAreNames) {
+  expect_all(true, {{"{'': 1}", "{'': 1}"}, {"{'a.': 1}", "{a: {'': 1}}"}, {"{'.a': 1}", "{'': {a: 1}}"}});
+  expect_all(false, {{"{'a.b': 1}", "{'a.b': 1}"}});
+}
+
+TEST(Query, ExplicitEqIsTheSame) {
+  expect_all(true, {{"{a: {'$eq': 1}}", "{a: [1]}"},
+                    {"{a: {'$eq': {'$x': 1}}}", "{a: {'$x': 1}}"},
+                    {"{'a.b': {'$eq': null}}", "{}"}});
+  expect_all(false, {{"{a: {'$eq': 1}}", "{a: 2}"}});
+}
+
+TEST(Query, NamesUnsupportedOperatorsAndTheirPlace) {
+  struct Refusal {
+    const char* query;
+    Code code;
+    const char* text;
+  };
+  for (const Refusal& r : {Refusal{"{'a.b': {'$gt': 1}}", Code::kUnsupported, "$gt at path a.b"},
+                           {"{a: {'$eq': 1, '$in': [1]}}", Code::kUnsupported, "$in at path a"},
+                           {"{'$or': [{a: 1}]}", Code::kUnsupported, "$or at the top level"},
+                           {"{a: {'$nonsense': 1}}", Code::kUnsupported, "$nonsense at path a"},
+                           {"{a: {'$eq': 1, b: 2}}", Code::kBadRequest, "b at path a"},
+                           {"[]", Code::kBadRequest, "query must be a document"},
+                           {"{a: 1, a: 2}", Code::kBadRequest, "twice"}}) {
+    auto q = Query::compile(mp(r.query));
+    ASSERT_FALSE(q) << r.query;
+    EXPECT_EQ(q.error().code, r.code) << r.query;
+    EXPECT_TRUE(q.error().message.contains(r.text)) << q.error().message;
+  }
+  EXPECT_FALSE(Query::compile(""));
+  EXPECT_FALSE(Query::compile("\x81"));
+}
+
+TEST(Query, RefusesWhatIsTooLarge) {
+  std::string many = "{", deep = "{a", positions = "{a";
+  for (int i = 0; i < 1001; ++i) many += "f" + std::to_string(i) + ": 1, ";
+  for (int i = 0; i < 100; ++i) deep += ".a";
+  for (int i = 0; i < 9; ++i) positions += ".0";
+  for (const std::string& text : {many + "}", deep + ": 1}", positions + ": 1}"}) {
+    auto q = Query::compile(mp(text));
+    ASSERT_FALSE(q);
+    EXPECT_EQ(q.error().code, Code::kTooLarge) << q.error().message;
+  }
+  Buffer bomb(103, '\x91');
+  EXPECT_EQ(Query::compile(mp("{a: 1}").substr(0, 3) + bomb + "\x01").error().code, Code::kTooLarge);
+}
+
+TEST(Query, KnowsTheOneIdItAsksFor) {
+  EXPECT_EQ(compiled("{_id: 'x'}").id_key(), id_key(mp("'x'")).value());
+  EXPECT_EQ(compiled("{a: 1, _id: 1.0}").id_key(), id_key(mp("1")).value());
+  EXPECT_EQ(compiled("{_id: {'$eq': 'x'}}").id_key(), id_key(mp("'x'")).value());
+  for (const char* text : {"{}", "{a: 1}", "{'_id.a': 1}", "{_id: null}", "{_id: ['x']}", "{a: {_id: 'x'}}"})
+    EXPECT_EQ(compiled(text).id_key(), std::nullopt) << text;
+}
+
+TEST(Query, OwnsWhatItNeeds) {
+  auto text = std::make_unique<Buffer>(mp("{'a.b': {c: 'a string longer than the small ones'}, d: 1}"));
+  Query first = std::move(*Query::compile(*text));
+  std::ranges::fill(*text, 'x');
+  text.reset();
+  Query q = std::move(first);
+  EXPECT_TRUE(q.matches(mp("{d: 1, a: {b: {c: 'a string longer than the small ones'}}}")));
+}
+
+TEST(Query, AnswersOnBrokenDocuments) {
+  Query q = compiled("{'a.b': 1, c: [1, {d: 2}]}");
+  Buffer document = mp("{x: [1, 2, {y: 3}], a: [{b: [0, 1]}], c: [1, {d: 2}]}");
+  ASSERT_TRUE(q.matches(document));
+  for (size_t n = 0; n < document.size(); ++n) EXPECT_FALSE(q.matches(Bytes(document).substr(0, n))) << n;
+  for (size_t i = 0; i < document.size(); ++i)
+    for (int bits = 1; bits < 256; ++bits) {
+      Buffer broken = document;
+      broken[i] = static_cast<char>(broken[i] ^ bits);
+      q.matches(broken);
+    }
+}
+
+TEST(Query, TimeStaysBoundedOnNestedPositions) {
+  // Every level can be read as a position or as a field named "0": 2^8 ways at most, since paths with more positions are refused.
+  std::string document = "1";
+  for (int i = 0; i < 40; ++i) document = "[{'0': " + document + "}]";
+  Query q = compiled("{'a.0.0.0.0.0.0.0.0': 2}");
+  EXPECT_FALSE(q.matches(mp("{a: " + document + "}")));
+}
+
+// --- the naive evaluator, from the manual ---
+
+struct Found {
+  const Tree* value;  // null: missing
+  bool by_position;
+};
+
+void find(const Tree& t, std::span<const std::string> rest, std::vector<Found>& out) {
+  if (rest.empty()) return out.push_back({&t, false});
+  if (t.is_map()) {
+    if (const Tree* f = t.field(rest[0])) return find(*f, rest.subspan(1), out);
+    return out.push_back({nullptr, false});
+  }
+  if (!t.is_array()) return out.push_back({nullptr, false});
+  for (size_t i = 0; i < t.items.size(); ++i) {
+    const Tree& item = t.items[i];
+    if (item.is_map()) find(item, rest, out);
+    if (std::to_string(i) != rest[0]) continue;
+    if (rest.size() == 1) out.push_back({&item, true});
+    else if (item.is_map() || item.is_array()) find(item, rest.subspan(1), out);
+  }
+}
+
+bool naive_holds(const Tree& document, const std::string& path, const Tree& operand) {
+  std::vector<Found> found;
+  find(document, test::split(path), found);
+  for (const Found& f : found) {
+    if (!f.value) {
+      if (operand.kind == msgpack::Kind::kNil) return true;
+      continue;
+    }
+    if (naive_compare(*f.value, operand) == 0) return true;
+    if (f.value->is_array() && !f.by_position)
+      for (const Tree& item : f.value->items)
+        if (naive_compare(item, operand) == 0) return true;
+  }
+  return false;
+}
+
+TEST(Query, AgreesWithTheNaiveEvaluatorOnGeneratedCases) {
+  int yes = 0, no = 0;
+  for (uint64_t seed = 0; seed < 50'000; ++seed) {
+    TreeGenerator g{Rng(seed, "query equality")};
+    Tree document = g.map(4);
+    Tree query = test::parse("{}");
+    bool expected = true;
+    for (uint64_t n = g.rng.between(1, 3); n > 0; --n) {
+      auto [path, found] = g.chance_path(document);
+      if (query.field(path)) continue;
+      Tree operand = g.rng.chance(3, 4) ? g.rewidth(found) : g.value(2);
+      expected = expected && naive_holds(document, path, operand);
+      query.fields.emplace_back(path, operand);
+    }
+    auto q = Query::compile(encode(query));
+    ASSERT_TRUE(q) << "seed " << seed << ": " << show(query) << ": " << q.error().text();
+    ASSERT_EQ(q->matches(encode(document)), expected) << "seed " << seed << ": " << show(query) << " on " << show(document);
+    ++(expected ? yes : no);
+  }
+  EXPECT_GT(yes, 10'000);
+  EXPECT_GT(no, 10'000);
+}
+
+}  // namespace
+}  // namespace holdfast::core
