@@ -1,0 +1,90 @@
+// Catalog: which databases and collections there are, under which names and ids.
+//
+// Place in the system: pure state, changed only by applying committed catalog effects in LSN order; every engine core keeps a copy of its own, so that
+// names resolve without asking anyone. Ids are never reused: a collection dropped and made again is another one.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/manifest.h"
+
+namespace holdfast::core {
+
+struct CatalogChange {
+  enum class Kind : uint8_t { kCreateDatabase = 1, kCreateCollection = 2, kDropCollection = 3 };
+  Kind kind = Kind::kCreateDatabase;
+  DatabaseId database;
+  CollectionId collection;  ///< not for kCreateDatabase
+  std::string name;         ///< not for kDropCollection
+  bool operator==(const CatalogChange&) const = default;
+};
+
+/// As the body of a kCatalog effect; byte map in FORMAT.md.
+Buffer encode(const CatalogChange& change);
+Result<CatalogChange> decode_catalog_change(Bytes body);
+
+/// Looks names up without copying them.
+struct NameHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view name) const { return static_cast<size_t>(xxh3_64(name)); }
+};
+
+/// A collection as a request needs it.
+struct CollectionRef {
+  DatabaseId database;
+  CollectionId collection;
+  bool operator==(const CollectionRef&) const = default;
+};
+
+template <class T>
+using ByName = absl::flat_hash_map<std::string, T, NameHash, std::equal_to<>>;
+
+struct DatabaseInfo {
+  DatabaseId id;
+  ByName<CollectionId> collections;
+};
+
+class Catalog {
+ public:
+  Catalog() = default;
+  /// The state that a MANIFEST holds.
+  explicit Catalog(const Manifest& manifest);
+
+  /// Errors: kCorrupt when the change does not fit the state: the log and the MANIFEST contradict each other.
+  Result<> apply(const CatalogChange& change);
+
+  /// Null when there is none.
+  const DatabaseInfo* database(std::string_view name) const;
+  std::optional<CollectionRef> collection(std::string_view database, std::string_view name) const;
+  /// Whether that collection was made and not dropped.
+  bool has(CollectionId collection) const { return collections_.contains(collection); }
+  const std::string& database_name(DatabaseId id) const;
+
+  std::vector<std::string> database_names() const;                                 ///< sorted
+  std::vector<std::string> collection_names(std::string_view database) const;      ///< sorted
+  std::vector<ManifestDatabase> databases() const;                                 ///< by id
+  std::vector<ManifestCollection> collections() const;                             ///< by id; `documents` is 0
+  size_t database_count() const { return database_names_.size(); }
+  size_t collection_count() const { return collections_.size(); }
+
+  DatabaseId next_database() const { return next_database_; }
+  CollectionId next_collection() const { return next_collection_; }
+
+ private:
+  struct CollectionInfo {
+    DatabaseId database;
+    std::string name;
+  };
+  ByName<DatabaseInfo> databases_;
+  std::map<DatabaseId, std::string> database_names_;
+  std::map<CollectionId, CollectionInfo> collections_;
+  DatabaseId next_database_{1};
+  CollectionId next_collection_{1};
+};
+
+}  // namespace holdfast::core

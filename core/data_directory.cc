@@ -1,0 +1,131 @@
+#include "core/data_directory.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "io/base/probe.h"
+
+namespace holdfast::core {
+namespace {
+
+std::string_view mode_name(SyncMode mode) { return mode == SyncMode::kSync ? "sync" : "async"; }
+
+/// Makes the directory when it is missing. Its parent must exist.
+io::Task<Result<>> make_if_missing(io::Disk& disk, std::string path) {
+  Result<> made = co_await disk.make_dir(path);
+  if (!made && made.error().code != Code::kExists) co_return fail(made);
+  co_return Result<>();
+}
+
+/// The directory that holds `path`'s name.
+std::string parent_of(const std::string& path) {
+  size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+io::Task<Result<>> remove_all_in(io::Disk& disk, std::string directory) {
+  Result<std::vector<io::DirEntry>> entries = co_await disk.list(directory);
+  if (!entries) co_return entries.error().code == Code::kNotFound ? Result<>() : Result<>(fail(entries));
+  for (const io::DirEntry& e : *entries) {
+    HF_ASSERT(!e.is_directory, "before initialization is complete no database has a directory");
+    HF_CO_CHECK_OK(co_await disk.remove(directory + "/" + e.name));
+  }
+  co_return Result<>();
+}
+
+/// Whether the directory holds anything of a database without saying so in HOLDFAST.
+bool has_remains(const std::vector<io::DirEntry>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [](const io::DirEntry& e) {
+    return e.name == "journal" || e.name == "db" || e.name.starts_with("MANIFEST.");
+  });
+}
+
+io::Task<Result<DirectorySettings>> make_settings(io::Host& host, const EngineOptions& options) {
+  HF_CO_TRY(identity, co_await host.disk.identity(options.data_path));
+  DirectorySettings settings;
+  settings.cluster_id = host.random.entropy64();
+  settings.server_id = host.random.entropy64();
+  settings.shard_count = options.shard_count.value_or(256);
+  settings.mode = options.mode.value_or(SyncMode::kSync);
+  settings.identity = identity;
+  co_return co_await create_settings(host, options.data_path, settings);
+}
+
+/// Steps three and four of a first start; may run again after a crash at any point of an earlier try.
+io::Task<Result<>> initialize(io::Host& host, const std::string& path, DirectorySettings& settings) {
+  io::Disk& disk = host.disk;
+  HF_CO_CHECK_OK(co_await make_if_missing(disk, path + "/journal"));
+  HF_CO_CHECK_OK(co_await make_if_missing(disk, path + "/db"));
+  HF_CO_CHECK_OK(co_await remove_all_in(disk, path + "/journal"));
+  HF_CO_TRY(entries, co_await disk.list(path));
+  for (const io::DirEntry& e : entries)
+    if (e.name.starts_with("MANIFEST.")) HF_CO_CHECK_OK(co_await disk.remove(path + "/" + e.name));
+  HF_CO_CHECK_OK(co_await disk.sync_dir(path + "/journal"));
+  HF_CO_CHECK_OK(co_await disk.sync_dir(path));
+  Manifest first;
+  first.number = 1;
+  first.position.segment = SegmentSeq(1);
+  HF_CO_CHECK_OK(co_await write_manifest(host, path, first, settings.cluster_id, settings.server_id));
+  settings.initialized = true;
+  co_return co_await change_settings(host, path, settings);
+}
+
+Result<> check_settings(const EngineOptions& options, const DirectorySettings& settings) {
+  if (options.shard_count && *options.shard_count != settings.shard_count)
+    return fail(Code::kUnsupported,
+                fmt::format("{} was made with {} shards and cannot be opened with --shards {}: leave the option out, or export "
+                            "the data and import it into a new directory",
+                            options.data_path, settings.shard_count, *options.shard_count));
+  if (options.mode && *options.mode != settings.mode && !options.convert_mode)
+    return fail(Code::kUnsupported,
+                fmt::format("{} is in {} mode and --sync-mode {} was given: leave the option out, or add --convert-sync-mode to "
+                            "change the directory for good",
+                            options.data_path, mode_name(settings.mode), mode_name(*options.mode)));
+  return {};
+}
+
+}  // namespace
+
+io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options) {
+  io::Disk& disk = host.disk;
+  const std::string& path = options.data_path;
+  OpenedDirectory out;
+  HF_CO_CHECK_OK(co_await make_if_missing(disk, path));
+  HF_CO_CHECK_OK(co_await disk.sync_dir(parent_of(path)));
+  HF_CO_TRY(lock, co_await disk.lock(path + "/LOCK"));
+  out.lock = std::move(lock);
+
+  Result<DirectorySettings> settings = co_await load_settings(host, path);
+  if (!settings && settings.error().code == Code::kNotFound) {
+    HF_CO_TRY(entries, co_await disk.list(path));
+    if (has_remains(entries))
+      co_return fail(Code::kCorrupt, path + " holds parts of a database but no HOLDFAST file: it was damaged, or it is another "
+                                            "program's; restore HOLDFAST or choose another --data-path");
+    settings = co_await make_settings(host, options);
+  }
+  if (!settings) co_return fail(std::move(settings));
+  out.settings = *settings;
+  HF_CO_CHECK_OK(check_settings(options, out.settings));
+  if (!out.settings.initialized) {
+    SOMETIMES(true, "directory-initialized");
+    HF_CO_CHECK_OK(co_await initialize(host, path, out.settings));
+  }
+
+  HF_CO_TRY(identity, co_await disk.identity(path));
+  if (identity != out.settings.identity)
+    co_return fail(Code::kUnsupported, path + " is a copy of another directory (its device and inode are not those it was made with): "
+                                              "copies cannot be opened yet; move the original, or export and import");
+
+  HF_CO_TRY(manifests, co_await find_manifests(host, path, out.settings.cluster_id, out.settings.server_id));
+  out.notes = std::move(manifests.notes);
+  if (manifests.valid.empty())
+    co_return fail(Code::kCorrupt, path + " has no valid MANIFEST: its checkpoints are missing or damaged; restore it from a backup");
+  out.newest = manifests.valid.front();
+  out.previous = manifests.valid.back();
+  out.highest_manifest_number = manifests.highest_number;
+  co_return out;
+}
+
+}  // namespace holdfast::core

@@ -1,0 +1,27 @@
+// Opening a data directory: whose it is, whether it may be opened, and the checkpoint to start from.
+//
+// Place in the system: the first step of Engine::open. The order of the first start, each step durable before the next: the directory, LOCK, HOLDFAST (not yet
+// `initialized`), journal/ and db/, MANIFEST.1, HOLDFAST with `initialized`. A crash anywhere in between leaves a directory that the next start
+// initializes again; once `initialized` is there, everything must be.
+#pragma once
+
+#include "core/engine.h"
+#include "core/manifest.h"
+
+namespace holdfast::core {
+
+struct OpenedDirectory {
+  std::unique_ptr<io::FileLock> lock;
+  DirectorySettings settings;
+  Manifest newest;
+  Manifest previous;  ///< the one before, or `newest` again
+  uint64_t highest_manifest_number = 0;
+  std::vector<std::string> notes;
+};
+
+/// Locks and opens `options.data_path`, making and initializing it when it is new or empty.
+/// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format; a copy); kCorrupt (HOLDFAST or every MANIFEST is
+/// missing or damaged); kDiskFull; kIo. On error nothing was changed that matters.
+io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options);
+
+}  // namespace holdfast::core

@@ -1,0 +1,227 @@
+// EngineCore: the part of the engine that lives on one core: its shards, its copy of the catalog, the overlay, and the loop that applies commits.
+//
+// Place in the system: sessions reach it through Engine; core 0 delivers commits to it. Everything here is used on its own core only; what cores share is
+// EngineShared, and of that only the atomics are written after start.
+//
+// The order that everything rests on: deliveries come from core 0 over one FIFO channel. A commit batch is applied whole before the next delivery is looked
+// at; a marker therefore runs when this core has applied exactly what was committed when core 0 sent it. Markers sent to all cores at
+// once see one LSN everywhere: that is how snapshots, counts and checkpoints get a consistent cut.
+//
+// Crash behaviour: nothing here is durable; all of it is rebuilt from MANIFEST, files and journal.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "core/catalog.h"
+#include "core/engine.h"
+#include "core/overlay.h"
+#include "core/shard.h"
+
+namespace holdfast::core {
+
+class EngineCore;
+
+struct EngineShared {
+  io::Host& host;
+  EngineOptions options;
+  DirectorySettings settings;
+  std::vector<std::unique_ptr<EngineCore>> cores = {};
+  std::unique_ptr<Journal> journal = nullptr;  ///< core 0 only
+
+  std::atomic<uint64_t> committed = 0;   ///< published before any reply that it releases
+  std::atomic<uint64_t> durable = 0;
+  std::atomic<bool> disk_full = false;   ///< no room for the journal to grow: writes are refused
+  std::atomic<uint32_t> slow_down_us = 0;  ///< how long each write waits because checkpoints are behind
+
+  /// Stops the engine for good (fail-stop); any core. Set by Engine.
+  std::function<void(CoreId from, Error)> fail = {};
+
+  Lsn committed_lsn() const { return Lsn(committed.load(std::memory_order_acquire)); }
+  CoreId core_of(ShardId shard) const { return CoreId(static_cast<uint16_t>(shard.value % cores.size())); }
+};
+
+/// What one request's evaluation came to. `stale`: the collection went away between resolving its name and evaluating; resolve again.
+template <class T>
+struct Evaluated {
+  Result<T> result;
+  Lsn lsn;
+  bool stale = false;
+};
+
+struct CommitBatch {
+  std::vector<EntryRef> entries;  ///< dense, in LSN order
+  Lsn through;
+};
+
+/// One document of an insert-many on its way through prepare() and finish().
+struct PreparedInsert {
+  ShardId shard;
+  Buffer key;
+  Bytes document;
+  size_t index = 0;  ///< in the request
+  enum class State : uint8_t { kAbsent, kRepeat, kDuplicate } state = State::kAbsent;
+  Overlay::Locked locked = nullptr;
+  SubmissionRef rests_on = nullptr;  ///< the pending entry that decided the state
+};
+
+class EngineCore {
+ public:
+  EngineCore(EngineShared& shared, CoreId core);
+
+  // Recovery, before run(), by whoever recovers.
+
+  void adopt_catalog(const Catalog& catalog) { catalog_ = catalog; }
+  /// Makes the shard known with its checkpoint.
+  void adopt_shard(const ShardCheckpoint& checkpoint);
+  void adopt_count(CollectionId collection, int64_t documents) { counts_[collection] = documents; }
+  io::Task<Result<>> apply_effect(Lsn lsn, const Effect& effect);
+  void adopt_applied(Lsn lsn) { applied_ = lsn; }
+
+  // Deliveries, in order, from core 0.
+
+  void deliver(std::shared_ptr<const CommitBatch> batch);
+  void deliver(io::Message marker);
+  /// The loop; ends after close() when all deliveries are done.
+  io::Task<void> run();
+  void close() { deliveries_.close(); }
+
+  Lsn applied() const { return applied_; }
+  io::Task<void> applied_through(Lsn lsn);
+  /// Returns when this core has applied the entry, with its LSN; at once for null. Of entries that another core posted only those whose LSN is known.
+  io::Task<Lsn> applied(SubmissionRef entry);
+  const Catalog& catalog() const { return catalog_; }
+  int64_t count(CollectionId collection) const;
+  uint64_t tail_bytes() const;
+
+  // Snapshots: history at and above the oldest is kept on this core.
+
+  void open_snapshot(Lsn lsn) { snapshots_.insert(lsn); }
+  void close_snapshot(Lsn lsn) { snapshots_.erase(snapshots_.find(lsn)); }
+
+  // Single documents (evaluate.cc). `after`: what was committed when the request came; the core first applies through it.
+
+  /// True: inserted. Also true for a repeat.
+  io::Task<Evaluated<bool>> insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat);
+  io::Task<Evaluated<std::optional<Buffer>>> find(CollectionRef c, Lsn after, ShardId shard, Bytes key);
+  /// Updates the document of that key if it matches `filter`.
+  io::Task<Evaluated<UpdateCounts>> update(CollectionRef c, Lsn after, ShardId shard, Bytes key, const Query& filter,
+                                           const Update& update);
+  io::Task<Evaluated<uint64_t>> remove(CollectionRef c, Lsn after, ShardId shard, Bytes key, const Query& filter);
+
+  // Several documents as one entry: prepare on every core in turn, post once, finish on every core.
+
+  /// Locks and looks at the documents; `items` are sorted by key. On error or stale nothing stays locked.
+  io::Task<Evaluated<bool>> prepare(CollectionRef c, Lsn after, std::vector<PreparedInsert*> items, Repeat repeat);
+  /// Adds the pending versions (none when `entry` is null) and unlocks. The LSN of `entry` is known.
+  void finish(CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry);
+
+  // Scans (scan.cc), at a snapshot that is open on this core.
+
+  struct Found {
+    Buffer key;
+    Buffer body;
+  };
+  struct ScanLimits {
+    uint64_t documents = 0;  ///< 0: all
+    uint64_t bytes = 0;      ///< kTooLarge beyond
+  };
+  /// Matching documents of this core's shards, up to the limits.
+  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Query& query, ScanLimits limits);
+  io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query);
+
+  /// The next part of an export: documents of one of this core's shards.
+  struct ExportPart {
+    std::vector<Buffer> documents;
+    bool shard_done = false;
+    bool core_done = false;
+  };
+  io::Task<Result<ExportPart>> export_part(uint64_t export_id, CollectionRef c, Lsn snapshot, size_t shard_index, uint64_t max_bytes);
+  void end_export(uint64_t export_id) { exports_.erase(export_id); }
+
+  // Catalog barriers.
+
+  /// Stops admitting to the collection and returns when no request is evaluating there.
+  io::Task<bool> close_gate(CollectionId collection);
+
+  // Checkpoints.
+
+  struct FlushedShards {
+    std::vector<ShardCheckpoint> shards;        ///< all of this core's that have a file
+    std::vector<DatabaseId> directories;        ///< of which the names must be synced
+  };
+  io::Task<Result<FlushedShards>> flush_shards(Lsn cut);
+  io::Task<Result<bool>> shards_flushed(std::vector<ShardCheckpoint> checkpoints);
+
+ private:
+  struct Slot {
+    std::unique_ptr<Shard> shard;
+    io::Semaphore requests;
+    ShardCheckpoint checkpoint;
+  };
+  struct Gate {
+    uint32_t evaluating = 0;
+    bool closing = false;
+    io::WaitList changed;
+  };
+  struct Delivery {
+    std::shared_ptr<const CommitBatch> batch;
+    io::Message marker;
+  };
+  /// What is stored under a key now, pending versions first.
+  struct Current {
+    bool exists = false;
+    Bytes body;                // in `owned`, in the entry, or in the shard's tail until the next await
+    Lsn lsn;                   // of a committed version
+    SubmissionRef pending;     // null: committed
+    std::optional<Buffer> owned;
+  };
+  struct Export {
+    std::unique_ptr<Shard::Scan> scan;
+    size_t shard_index = 0;
+  };
+  /// What a locked evaluation wants done: an effect, or nothing; and what the reply rests on.
+  struct Verdict {
+    SubmissionRef rests_on;
+  };
+
+  Slot& slot(DatabaseId database, ShardId shard);
+  std::vector<Slot*> slots_of(DatabaseId database);
+  Lsn horizon() const { return snapshots_.empty() ? applied_ : *snapshots_.begin(); }
+  io::Task<bool> enter(CollectionRef c, Lsn after);
+  void leave(CollectionRef c);
+  io::Task<Result<Current>> current(Slot& slot, CollectionRef c, Overlay::Locked document);
+  bool is_repeat(const Current& found, Bytes document, Bytes id_value_shape, Repeat repeat) const;
+  SubmissionRef post(Overlay::Locked document, const Effect& effect);
+  io::Task<Result<bool>> insert_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, Bytes body, Repeat repeat,
+                                       Verdict& verdict);
+  io::Task<Result<UpdateCounts>> update_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, const Query& filter,
+                                               const Update& update, Verdict& verdict);
+  io::Task<Result<uint64_t>> remove_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, const Query& filter,
+                                           Verdict& verdict);
+
+  bool mine(const Effect& effect) const { return shared_.core_of(effect.shard) == core_; }
+  std::optional<int> try_apply(Lsn lsn, const Effect& effect);
+  Result<> apply_catalog(Lsn lsn, const Effect& effect);
+  io::Task<Result<>> apply_entry(const Entry& entry);
+  void note_progress();
+
+  EngineShared& shared_;
+  CoreId core_;
+  Catalog catalog_;
+  absl::flat_hash_map<DatabaseId, std::vector<std::unique_ptr<Slot>>> slots_;  // by shard id / number of cores
+  absl::flat_hash_map<CollectionId, int64_t> counts_;
+  Overlay overlay_;
+  std::map<CollectionId, Gate> gates_;
+  std::multiset<Lsn> snapshots_;
+  std::map<uint64_t, Export> exports_;
+
+  io::Channel<Delivery> deliveries_;
+  Lsn applied_;
+  io::WaitList applied_changed_;
+  std::deque<std::pair<Time, Lsn>> progress_;  // samples of applied_, one a second, for the repeat window
+};
+
+}  // namespace holdfast::core

@@ -1,0 +1,103 @@
+// EngineImpl: the engine's one implementation, shared by the sources that make it up: engine_open.cc (opening and stopping), engine_catalog.cc (names and
+// collections) and engine.cc (documents). Nobody else includes this; see engine.h for what it promises.
+#pragma once
+
+#include "core/checkpointer.h"
+#include "core/data_directory.h"
+#include "core/document.h"
+#include "core/engine_core.h"
+#include "core/exports.h"
+
+namespace holdfast::core {
+
+template <class T, class R>
+Reply<T> refuse(R&& failed) {
+  return {fail(std::forward<R>(failed)), Lsn()};
+}
+
+class EngineImpl final : public Engine, private JournalSink {
+ public:
+  EngineImpl(io::Host& host, EngineOptions options, OpenedDirectory directory);
+
+  io::Task<Result<>> recover();
+  void start();
+
+  io::Task<Result<>> stop() override;
+  io::Task<Error> failed() override;
+  io::Task<Reply<Buffer>> insert_one(Name name, Bytes document, Repeat repeat) override;
+  io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) override;
+  io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) override;
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Query& query, uint64_t limit, uint64_t max_bytes) override;
+  io::Task<Reply<uint64_t>> count(Name name, const Query& query) override;
+  io::Task<Reply<UpdateCounts>> update_one(Name name, const Query& filter, const Update& update) override;
+  io::Task<Reply<uint64_t>> delete_one(Name name, const Query& filter) override;
+  io::Task<Reply<bool>> create_collection(Name name) override;
+  io::Task<Reply<bool>> drop_collection(Name name) override;
+  io::Task<Reply<bool>> database_exists(std::string_view database) override;
+  io::Task<Reply<bool>> collection_exists(Name name) override;
+  io::Task<Reply<std::vector<std::string>>> list_databases() override;
+  io::Task<Reply<std::vector<std::string>>> list_collections(std::string_view database) override;
+  io::Task<Reply<EngineStats>> stats() override;
+  io::Task<Reply<bool>> flush() override;
+  io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override;
+  Lsn committed_lsn() const override { return shared_.committed_lsn(); }
+  Lsn durable_lsn() const override { return Lsn(shared_.durable.load(std::memory_order_acquire)); }
+
+ private:
+  using OptionalRef = std::optional<CollectionRef>;
+  using CoreItems = std::map<CoreId, std::vector<PreparedInsert*>>;
+  struct Created {
+    Result<> result;
+    Lsn lsn;
+  };
+
+  // JournalSink, on core 0.
+  void committed(std::span<const EntryRef> entries, Lsn durable) override;
+  void durable(Lsn durable) override;
+  void failed(Error error) override;
+  void disk_full(bool full) override;
+
+  io::Task<EngineCore*> up_to_date(Lsn after);
+  /// What a read that comes now must see at least.
+  Lsn read_lsn();
+  io::Task<OptionalRef> lookup(Name name, Lsn after);
+  io::Task<Result<CollectionRef>> resolve(Name name);
+  io::Task<Created> create_on_core_0(std::string database, std::string collection);
+  io::Task<Reply<bool>> drop_on_core_0(std::string database, std::string collection);
+  io::Task<Result<>> admit_write();
+  template <class T, class F>
+  io::Task<Evaluated<T>> at_shard(ShardId shard, F evaluate);
+  io::Task<Lsn> open_snapshot();
+  io::Task<void> close_snapshot(Lsn snapshot);
+  static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
+  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Query& query, EngineCore::ScanLimits limits);
+  template <class T, class F>
+  io::Task<Reply<T>> change_first(Name name, const Query& filter, F change);
+  Result<CheckedDocument> check_insert(Bytes document, Buffer& owned);
+  Result<std::vector<PreparedInsert>> check_batch(const std::vector<Bytes>& documents, std::deque<Buffer>& owned,
+                                                  std::vector<Buffer>& ids);
+  io::Task<Evaluated<bool>> insert_all(CollectionRef c, std::vector<PreparedInsert>& items, Repeat repeat);
+  io::Task<Lsn> post_all(CollectionRef c, std::vector<PreparedInsert>& items, SubmissionRef entry);
+  io::Task<Lsn> append_on_core_0(SubmissionRef entry);
+  io::Task<void> finish_all(CollectionRef c, const CoreItems& by_core, SubmissionRef entry);
+  static io::Task<bool> finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry);
+  io::Task<EngineStats> stats_on_core_0();
+  io::Task<void> run_checkpointer();
+  io::Task<void> housekeeping();
+  io::Task<void> run_core(EngineCore& core, io::Message ended);
+  void fail_on_core_0(Error error);
+
+  io::Host& host_;
+  OpenedDirectory directory_;
+  EngineShared shared_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<Exports> exports_;
+  io::Semaphore catalog_turn_{1};  // core 0: one catalog change at a time
+  io::Event stopping_;
+  size_t running_ = 0;  // tasks of ours on core 0, and the loops of all cores
+  io::WaitList ended_;
+  std::optional<Error> failure_;
+  io::WaitList failure_changed_;
+};
+
+}  // namespace holdfast::core

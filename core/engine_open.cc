@@ -1,0 +1,178 @@
+// Opening, recovering, starting and stopping the engine; and what the journal reports to it.
+#include <fmt/core.h>
+
+#include "core/engine_impl.h"
+#include "io/base/probe.h"
+
+namespace holdfast::core {
+namespace {
+
+constexpr Duration kHousekeeping = seconds(10);
+
+}  // namespace
+
+EngineImpl::EngineImpl(io::Host& host, EngineOptions options, OpenedDirectory directory)
+    : host_(host), directory_(std::move(directory)), shared_{host, std::move(options), directory_.settings} {
+  for (uint16_t k = 0; k < host.cores.count(); ++k) shared_.cores.push_back(std::make_unique<EngineCore>(shared_, CoreId(k)));
+  shared_.fail = [this](CoreId from, Error error) {
+    host_.cores.send(from, CoreId(0), [this, error = std::move(error)]() mutable { fail_on_core_0(std::move(error)); });
+  };
+}
+
+// ---- Opening ----
+
+/// Applies the journal's entries while nothing else runs: all shards are used from core 0 here, and handed to their cores by start().
+class Replay final : public ReplaySink {
+ public:
+  explicit Replay(EngineShared& shared) : shared_(shared) {}
+  io::Task<Result<>> replay(EntryRef entry) override {
+    EffectReader effects(entry->effects);
+    while (std::optional<Effect> effect = effects.next()) {
+      if (effect->kind != EffectKind::kCatalog && effect->shard.value >= shared_.settings.shard_count)
+        co_return fail(Code::kCorrupt, fmt::format("entry {} names shard {}, which there is not", entry->lsn.value, effect->shard.value));
+      for (auto& core : shared_.cores) HF_CO_CHECK_OK(co_await core->apply_effect(entry->lsn, *effect));
+    }
+    if (!effects.ok()) co_return fail(Code::kCorrupt, fmt::format("entry {} holds malformed effects", entry->lsn.value));
+    for (auto& core : shared_.cores) core->adopt_applied(entry->lsn);
+    co_return Result<>();
+  }
+
+ private:
+  EngineShared& shared_;
+};
+
+io::Task<Result<>> EngineImpl::recover() {
+  const Manifest& newest = directory_.newest;
+  Catalog catalog(newest);
+  for (auto& core : shared_.cores) {
+    core->adopt_catalog(catalog);
+    core->adopt_applied(newest.position.lsn);
+  }
+  for (const ShardCheckpoint& s : newest.shards) shared_.cores[shared_.core_of(s.shard).value]->adopt_shard(s);
+  for (const ManifestCollection& c : newest.collections) shared_.cores[0]->adopt_count(c.id, static_cast<int64_t>(c.documents));
+
+  Replay replay(shared_);
+  JournalOptions options = shared_.options.journal;
+  options.mode = shared_.options.mode.value_or(shared_.settings.mode);
+  HF_CO_TRY(opened, co_await Journal::open(host_, shared_.options.data_path + "/journal",
+                                           {shared_.settings.cluster_id, shared_.settings.server_id}, options, newest.position, replay));
+  for (const std::string& note : directory_.notes) host_.log.log(io::Level::kWarning, note);
+  for (const std::string& note : opened.notes) host_.log.log(io::Level::kWarning, note);
+  shared_.journal = std::move(opened.journal);
+  shared_.committed.store(opened.last.value);
+  shared_.durable.store(opened.last.value);
+  checkpointer_ = std::make_unique<Checkpointer>(shared_, newest, directory_.previous, directory_.highest_manifest_number);
+  exports_ = std::make_unique<Exports>(shared_, host_.random.entropy64());
+
+  // Everything replayed is durable now, whatever the mode was: this is when changing it is safe.
+  if (options.mode != shared_.settings.mode) {
+    shared_.settings.mode = options.mode;
+    HF_CO_CHECK_OK(co_await change_settings(host_, shared_.options.data_path, shared_.settings));
+  }
+  co_return Result<>();
+}
+
+void EngineImpl::start() {
+  shared_.journal->start(*this);
+  for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
+    ++running_;
+    host_.cores.send(CoreId(0), CoreId(k), [this, k] {
+      io::Message ended = [this, k] {
+        host_.cores.send(CoreId(k), CoreId(0), [this] {
+          --running_;
+          ended_.notify_all();
+        });
+      };
+      host_.cores.executor(CoreId(k)).spawn(run_core(*shared_.cores[k], std::move(ended)));
+    });
+  }
+  ++running_;
+  host_.cores.executor(CoreId(0)).spawn(run_checkpointer());
+  ++running_;
+  host_.cores.executor(CoreId(0)).spawn(housekeeping());
+}
+
+io::Task<void> EngineImpl::run_core(EngineCore& core, io::Message ended) {
+  co_await core.run();
+  ended();
+}
+
+io::Task<void> EngineImpl::run_checkpointer() {
+  co_await checkpointer_->run();
+  --running_;
+  ended_.notify_all();
+}
+
+io::Task<void> EngineImpl::housekeeping() {
+  while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) exports_->drop_idle();
+  --running_;
+  ended_.notify_all();
+}
+
+io::Task<Result<>> EngineImpl::stop() {
+  if (failure_) co_return fail(failure_->code, failure_->message);
+  checkpointer_->stop();
+  stopping_.set();
+  while (running_ > shared_.cores.size()) co_await ended_.wait();
+  // A last checkpoint makes the next start instant; a full disk does not make the stop unclean.
+  Result<> last = co_await checkpointer_->checkpoint();
+  if (!last && last.error().code != Code::kDiskFull) co_return fail(last);
+  HF_CO_CHECK_OK(co_await shared_.journal->stop());
+  for (uint16_t k = 0; k < shared_.cores.size(); ++k)
+    host_.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k]] { core.close(); });
+  while (running_ > 0) co_await ended_.wait();
+  failure_ = Error{Code::kShuttingDown, "the engine was stopped"};
+  failure_changed_.notify_all();
+  co_return Result<>();
+}
+
+io::Task<Error> EngineImpl::failed() {
+  while (!failure_) co_await failure_changed_.wait();
+  co_return *failure_;
+}
+
+// ---- The journal's reports, on core 0 ----
+
+void EngineImpl::committed(std::span<const EntryRef> entries, Lsn durable) {
+  auto batch = std::make_shared<CommitBatch>();
+  batch->entries.assign(entries.begin(), entries.end());
+  batch->through = entries.empty() ? shared_.committed_lsn() : entries.back()->lsn;
+  // Published before any reply that it releases: those come from the cores, after this.
+  if (!MUTANT("committed-published-late")) shared_.committed.store(batch->through.value, std::memory_order_release);
+  shared_.durable.store(durable.value, std::memory_order_release);
+  for (uint16_t k = 1; k < shared_.cores.size(); ++k)
+    host_.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], batch] { core.deliver(batch); });
+  shared_.cores[0]->deliver(batch);
+  if (MUTANT("committed-published-late"))
+    host_.cores.send(CoreId(0), CoreId(0), [this, batch] { shared_.committed.store(batch->through.value, std::memory_order_release); });
+  checkpointer_->consider();
+}
+
+void EngineImpl::durable(Lsn durable) { shared_.durable.store(durable.value, std::memory_order_release); }
+
+void EngineImpl::failed(Error error) { fail_on_core_0(std::move(error)); }
+
+void EngineImpl::disk_full(bool full) {
+  shared_.disk_full.store(full, std::memory_order_release);
+  host_.log.log(io::Level::kWarning, full ? "the disk is full: read-only until there is room" : "there is room again: taking writes");
+}
+
+void EngineImpl::fail_on_core_0(Error error) {
+  if (failure_) return;
+  host_.log.log(io::Level::kError, "stopping for good: " + error.text());
+  failure_ = std::move(error);
+  checkpointer_->stop();
+  failure_changed_.notify_all();
+}
+
+// ---- The way in ----
+
+io::Task<Result<std::unique_ptr<Engine>>> Engine::open(io::Host& host, EngineOptions options) {
+  HF_CO_TRY(directory, co_await open_directory(host, options));
+  auto engine = std::make_unique<EngineImpl>(host, std::move(options), std::move(directory));
+  HF_CO_CHECK_OK(co_await engine->recover());
+  engine->start();
+  co_return engine;
+}
+
+}  // namespace holdfast::core

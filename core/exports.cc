@@ -1,0 +1,127 @@
+#include "core/exports.h"
+
+#include "core/gather.h"
+#include "io/base/probe.h"
+
+namespace holdfast::core {
+namespace {
+
+constexpr size_t kTokenBytes = 24;
+
+}  // namespace
+
+Buffer Exports::token(uint64_t id, uint64_t page) const {
+  Buffer b;
+  append_le(b, incarnation_);
+  append_le(b, id);
+  append_le(b, page);
+  return b;
+}
+
+io::Task<Result<ExportPage>> Exports::page(CollectionRef collection, Buffer cursor, uint64_t max_bytes) {
+  drop_idle();
+  if (cursor.empty()) {
+    HF_CO_TRY(id, co_await begin(collection));
+    co_return co_await serve(id, 1, max_bytes);
+  }
+  if (cursor.size() != kTokenBytes) co_return fail(Code::kBadRequest, "this is no cursor of an export");
+  ByteReader in(cursor);
+  auto incarnation = in.le<uint64_t>();
+  auto id = in.le<uint64_t>();
+  auto page = in.le<uint64_t>();
+  if (incarnation != incarnation_) co_return fail(Code::kCursorExpired, "the server was restarted since: begin the export again");
+  co_return co_await serve(id, page, max_bytes);
+}
+
+io::Task<Result<uint64_t>> Exports::begin(CollectionRef collection) {
+  if (exports_.size() >= shared_.options.max_exports)
+    co_return fail(Code::kOverloaded, "too many exports are open: end one, or wait until one has been idle long enough");
+  uint64_t id = ++last_id_;
+  Export& e = exports_[id];
+  e.collection = collection;
+  e.used = shared_.host.clock.now();
+  ++e.users;
+  auto opened = co_await gather<bool>(shared_, [](EngineCore& core) {
+    core.open_snapshot(core.applied());
+    return true;
+  });
+  e.snapshot = opened.lsn;
+  e.holds_snapshot = true;
+  --e.users;
+  co_return id;
+}
+
+io::Task<Result<ExportPage>> Exports::serve(uint64_t id, uint64_t page, uint64_t max_bytes) {
+  auto at = exports_.find(id);
+  if (at == exports_.end()) co_return fail(Code::kCursorExpired, "the export was idle too long: begin it again");
+  Export& e = at->second;
+  ++e.users;
+  co_await e.turn.acquire(1);
+  Result<> ready;
+  SOMETIMES(page == e.page, "export-page-asked-twice");
+  if (page == e.page + 1 && (e.page == 0 || !e.newest.cursor.empty()))
+    ready = co_await advance(id, e, max_bytes);
+  else if (page != e.page)
+    ready = fail(Code::kCursorExpired, "only the newest page of an export can be asked for again: begin it again");
+  Result<ExportPage> answer = ready ? Result<ExportPage>(e.newest) : Result<ExportPage>(fail(ready));
+  e.used = shared_.host.clock.now();
+  e.turn.release(1);
+  --e.users;
+  co_return answer;
+}
+
+io::Task<Result<>> Exports::advance(uint64_t id, Export& e, uint64_t max_bytes) {
+  ExportPage page;
+  page.snapshot = e.snapshot;
+  uint64_t bytes = 0;
+  while (e.core < shared_.cores.size() && bytes < max_bytes) {
+    EngineCore& core = *shared_.cores[e.core];
+    HF_CO_TRY(part, co_await io::call_on<Result<EngineCore::ExportPart>>(
+                        shared_.host.cores, CoreId(static_cast<uint16_t>(e.core)),
+                        [&core, id, c = e.collection, s = e.snapshot, i = e.shard_index, left = max_bytes - bytes] {
+                          return core.export_part(id, c, s, i, left);
+                        }));
+    for (Buffer& d : part.documents) {
+      bytes += d.size();
+      page.documents.push_back(std::move(d));
+    }
+    if (part.shard_done) ++e.shard_index;
+    if (part.core_done) {
+      ++e.core;
+      e.shard_index = 0;
+    }
+  }
+  ++e.page;
+  if (e.core < shared_.cores.size())
+    page.cursor = token(id, e.page + 1);
+  else
+    let_snapshot_go(id, e);
+  e.newest = std::move(page);
+  co_return Result<>();
+}
+
+void Exports::let_snapshot_go(uint64_t id, Export& e) {
+  if (!std::exchange(e.holds_snapshot, false)) return;
+  for (uint16_t k = 0; k < shared_.cores.size(); ++k)
+    shared_.host.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], id, snapshot = e.snapshot] {
+      core.end_export(id);
+      core.close_snapshot(snapshot);
+    });
+}
+
+void Exports::drop_idle() {
+  Time now = shared_.host.clock.now();
+  for (auto at = exports_.begin(); at != exports_.end();) {
+    Export& e = at->second;
+    // One that has given its last page stays a little, for whoever asks for that page again.
+    Duration idle = e.holds_snapshot ? shared_.options.export_idle : seconds(15);
+    if (e.users == 0 && now - e.used > idle) {
+      let_snapshot_go(at->first, e);
+      at = exports_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+}  // namespace holdfast::core
