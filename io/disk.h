@@ -7,6 +7,8 @@
 // Errors: kNotFound, kExists, kLocked, kDiskFull, kIo. After a failed `sync` the file's contents are unknown, cached or not, and
 // a second `sync` proves nothing: the caller stops (fail-stop).
 //
+// An open file is independent of its name: it stays usable when the name is renamed or removed.
+//
 // Threads: a File may be used from any one core at a time per operation; operations on one file may overlap, and overlapping
 // writes to the same range are the caller's mistake. A buffer must live until the task has ended.
 #pragma once
@@ -79,7 +81,8 @@ class Disk {
   virtual Task<Result<std::vector<DirEntry>>> list(std::string path) = 0;
   /// Durable: the names in that directory, when this returns without error.
   virtual Task<Result<>> sync_dir(std::string path) = 0;
-  /// Takes the exclusive lock on a file, making the file when it is missing. kLocked when another process has it.
+  /// Takes the exclusive lock on a file, making the file when it is missing. kLocked when it is held already, by another
+  /// process or by this one.
   virtual Task<Result<std::unique_ptr<FileLock>>> lock(std::string path) = 0;
   virtual Task<Result<FileIdentity>> identity(std::string path) = 0;
   /// Bytes that can still be written on that file system.

@@ -1,7 +1,7 @@
 // Mailbox: how anything reaches a core from another thread.
 //
-// Many senders, one receiver, no locks and no memory of its own: what is sent is linked into a list through the sender's object. What one
-// sender pushes arrives in the order of its pushes; pushes of different senders interleave.
+// Many senders, one receiver, no locks and no memory of its own: what is sent is linked into a list through the
+// sender's object. What one sender pushes arrives in the order of its pushes; pushes of different senders interleave.
 //
 // The whole state is one atomic word: empty, the receiver sleeps, or the newest mail (which links to the older ones).
 //
@@ -9,11 +9,12 @@
 //   take    exchange -> empty           acquire; the list is newest first and is turned round
 //   sleep   CAS  empty -> asleep        fails when there is mail
 //
-// Why no wake-up is lost: going to sleep and pushing change the same word, so one of them is first. If it is the push, the CAS of `sleep` fails
-// and the receiver takes the mail; if it is `sleep`, the pusher finds `asleep`, replaces it, and is the one (and the only one) to wake the
-// receiver. There is no second word whose reads and writes would have to be fenced against this one. And since `asleep` is replaced by the
-// first push, a receiver is woken once however many push, and never while it is awake. A wake-up must therefore be remembered by
-// whatever the receiver blocks in (an eventfd is): it may come before the receiver has blocked.
+// Why no wake-up is lost: going to sleep and pushing change the same word, so one of them is first. If it is the
+// push, the CAS of `sleep` fails and the receiver takes the mail; if it is `sleep`, the pusher finds `asleep`,
+// replaces it, and is the one (and the only one) to wake the receiver. There is no second word whose reads and writes
+// would have to be fenced against this one. And since `asleep` is replaced by the first push, a receiver is woken
+// once however many push, and never while it is awake. A wake-up must therefore be remembered by whatever the
+// receiver blocks in (an eventfd is): it may come before the receiver has blocked.
 //
 // Why mail of an earlier pusher is visible although the receiver's acquire reads a later pusher's word: each push is a
 // read-modify-write and so continues the release sequences of all pushes before it.
@@ -67,7 +68,8 @@ class alignas(64) Mailbox {
   // Receiver only.
 
   bool empty() const { return state_.load(std::memory_order_relaxed) <= kAsleep; }
-  /// Delivers everything that is there, in order. Mail that comes meanwhile is for the next time. Returns whether there was any.
+  /// Delivers everything that is there, in order. Mail that comes meanwhile is for the next time. Returns whether
+  /// there was any.
   bool deliver_all() {
     if (empty()) return false;
     for (Mail* mail = take(); mail;) std::exchange(mail, mail->next_)->deliver();
@@ -81,7 +83,8 @@ class alignas(64) Mailbox {
     uintptr_t expected = kEmpty;
     return state_.compare_exchange_strong(expected, kAsleep, std::memory_order_relaxed);
   }
-  /// After blocking, for whatever reason it ended. A wake-up may still be on its way; it is then one too many and does no harm.
+  /// After blocking, for whatever reason it ended. A wake-up may still be on its way; it is then one too many and
+  /// does no harm.
   void awake() {
     uintptr_t expected = kAsleep;
     state_.compare_exchange_strong(expected, kEmpty, std::memory_order_relaxed);

@@ -31,6 +31,7 @@ class Connection {
   virtual Task<Result<size_t>> read_some(MutableBytes out) = 0;
   /// Writes all of `data`, waiting for the peer to make room.
   virtual Task<Result<>> write_all(Bytes data) = 0;
+  /// Ends both directions. What was written before still reaches the peer, if it reads.
   virtual void close() = 0;
   virtual std::string peer() const = 0;
   /// Whether the peer is on this machine (loopback).
@@ -41,7 +42,7 @@ class Listener {
  public:
   virtual ~Listener() = default;
   /// The next connection, belonging to core `owner`; kOverloaded when the process has no descriptor left (the connection
-  /// stays in the queue), kClosed after close().
+  /// stays in the queue), kClosed after close(). Awaited on the core that called listen, one accept at a time.
   virtual Task<Result<std::unique_ptr<Connection>>> accept(CoreId owner) = 0;
   virtual void close() = 0;
   virtual Endpoint local() const = 0;
@@ -50,9 +51,10 @@ class Listener {
 class Network {
  public:
   virtual ~Network() = default;
-  /// IPv4. Port 0 takes a free one; local() tells which.
+  /// IPv4. Port 0 takes a free one; local() tells which. kIo when the address is taken, kNotFound for an unknown name.
   virtual Task<Result<std::unique_ptr<Listener>>> listen(Endpoint at) = 0;
-  /// The connection belongs to the calling core. kTimeout when the deadline passes first.
+  /// The connection belongs to the calling core. kTimeout when the deadline passes first, kClosed when nobody listens
+  /// there or nothing leads there, kNotFound for an unknown name, kOverloaded when there is no descriptor left.
   virtual Task<Result<std::unique_ptr<Connection>>> connect(Endpoint to, Time deadline) = 0;
 };
 

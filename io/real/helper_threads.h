@@ -1,6 +1,7 @@
 // HelperThreads: where calls that block run, so that no core waits for them.
 //
-// A job is queued by a core, works on a helper thread, and goes back to its core as mail. Jobs start in the order of submission.
+// A job is queued by a core, works on a helper thread, and goes back to its core as mail. Jobs start in the order of
+// submission.
 //
 //   int fd = co_await off_core(threads, [&] { return ::open(...); });
 #pragma once

@@ -42,10 +42,12 @@ void LogToStdout::log(io::Level level, std::string_view line) {
   if (!enabled(level)) return;
   std::string text = formatted(level, line);
   std::lock_guard lock(mutex_);
-  if (dropped_ > 0 &&
-      !write_line(formatted(io::Level::kWarning, fmt::format("{} log lines were dropped: nobody read them", dropped_)))) {
-    ++dropped_;
-    return;
+  if (dropped_ > 0) {
+    std::string notice = fmt::format("{} log lines were dropped: nobody read them", dropped_);
+    if (!write_line(formatted(io::Level::kWarning, notice))) {
+      ++dropped_;
+      return;
+    }
   }
   dropped_ = write_line(text) ? 0 : 1;
 }

@@ -1,7 +1,8 @@
 // LogToStdout: log lines on standard output, one write each: "2025-01-31T12:00:00.000Z INFO text".
 //
-// Nobody who reads slowly, or not at all, stops the server: a line waits 20 ms for room at most, and once one has waited in vain, lines are
-// dropped without waiting until there is room again; then a line tells how many are missing.
+// Nobody who reads slowly, or not at all, stops the server: a line waits 20 ms for room at most, and once one has
+// waited in vain, lines are dropped without waiting until there is room again; then a line tells how many are
+// missing.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <system_error>
+#include <cstring>
 
 namespace holdfast::real {
 namespace {
@@ -24,9 +24,13 @@ Code code_of_disk(int error_number) {
 
 }  // namespace
 
+std::string error_text(int error_number) {
+  char text[128];
+  return ::strerror_r(error_number, text, sizeof text);  // the GNU variant: returns where the text is
+}
+
 Error disk_error(int error_number, std::string_view what, std::string_view path) {
-  return {code_of_disk(error_number),
-          fmt::format("{} {}: {}", what, path, std::generic_category().message(error_number))};
+  return {code_of_disk(error_number), fmt::format("{} {}: {}", what, path, error_text(error_number))};
 }
 
 FileDescriptor::~FileDescriptor() {

@@ -9,6 +9,9 @@
 
 namespace holdfast::real {
 
+/// What the operating system says about an error number.
+std::string error_text(int error_number);
+
 /// `what: why`, where `what` names the operation and the file or address. For disk operations.
 Error disk_error(int error_number, std::string_view what, std::string_view path);
 

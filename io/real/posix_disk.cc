@@ -42,8 +42,9 @@ Result<FileDescriptor> open_file(const std::string& path, io::Open mode) {
   return fd;
 }
 
-// For file systems without RENAME_NOREPLACE. A file takes its new name by a link, which refuses to replace. A directory cannot be linked;
-// there the look and the rename are two steps, which is sound while the data directory's lock keeps others out.
+// For file systems without RENAME_NOREPLACE. A file takes its new name by a link, which refuses to replace. A
+// directory cannot be linked; there the look and the rename are two steps, which is sound while the data directory's
+// lock keeps others out.
 int rename_in_two_steps(const char* from, const char* to) {
   struct stat st;
   if (::lstat(from, &st) != 0) return -1;

@@ -74,8 +74,8 @@ io::Task<Result<>> PosixFile::preallocate(uint64_t offset, uint64_t length) {
 
 int PosixFile::fill_with_zeros(uint64_t offset, uint64_t length) const {
   if (length == 0) return 0;
-  // First the room as a whole (contiguous, or a clear refusal before anything has changed), then the zeros: blocks that are only reserved
-  // cost a journal commit of the file system at each sync that first writes them.
+  // First the room as a whole (contiguous, or a clear refusal before anything has changed), then the zeros: blocks
+  // that are only reserved cost a journal commit of the file system at each sync that first writes them.
   if (retry_interrupted([&] {
         return ::fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(length));
       }) != 0 &&

@@ -1,7 +1,7 @@
 // Reactor and Readiness: which descriptors of one core can be read or written. The only place that knows asio.
 //
-// One core owns a reactor and everything on it; only `wake` may be called from elsewhere. Nothing resumes a task directly: a descriptor that
-// became ready notifies its waiters, which are posted to the core's run queue.
+// One core owns a reactor and everything on it; only `wake` may be called from elsewhere. Nothing resumes a task
+// directly: a descriptor that became ready notifies its waiters, which are posted to the core's run queue.
 #pragma once
 
 #include <memory>
@@ -33,8 +33,8 @@ class Reactor {
 
 enum class Direction : uint8_t { kRead, kWrite };
 
-/// A non-blocking descriptor, owned, with the tasks that wait for it. Registered with the reactor by the first wait, so that it may be
-/// made on another core than the one that uses it.
+/// A non-blocking descriptor, owned, with the tasks that wait for it. Registered with the reactor by the first wait,
+/// so that it may be made on another core than the one that uses it.
 class Readiness {
  public:
   Readiness(Reactor& reactor, int fd);
@@ -48,8 +48,8 @@ class Readiness {
   /// Closes the descriptor; who waits is notified, later.
   void close();
 
-  /// Waits until the descriptor may be ready, or is closed: try the operation again, it may still not be possible. False when the deadline
-  /// passed first. Requires: not closed.
+  /// Waits until the descriptor may be ready, or is closed: try the operation again, it may still not be possible.
+  /// False when the deadline passed first. Requires: not closed.
   io::WaitList::Awaiter ready(Direction direction, Time deadline = Time::never());
 
  private:

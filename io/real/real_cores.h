@@ -1,9 +1,11 @@
 // RealCores: the threads of the production host.
 //
-// Each core is one thread with a run queue, a mailbox and a reactor. Its loop: deliver mail, run what is queued, fire timers, send off what
-// the turn produced; look at the sockets only when nothing is runnable or every so many turns; block only when there is neither work nor mail.
+// Each core is one thread with a run queue, a mailbox and a reactor. Its loop: deliver mail, run what is queued, fire
+// timers, send off what the turn produced; look at the sockets only when nothing is runnable or every so many turns;
+// block only when there is neither work nor mail.
 //
-// Messages sent during a turn leave together at its end, as one mail per destination, so that a destination is woken at most once per turn.
+// Messages sent during a turn leave together at its end, as one mail per destination, so that a destination is woken
+// at most once per turn.
 #pragma once
 
 #include <thread>
@@ -77,7 +79,8 @@ class RealCores final : public io::Cores {
 
   /// Runs every core, core 0 on the calling thread, until `main`, a task of core 0, ends. Once.
   void run(io::Task<void> main);
-  /// After `run`: destroys tasks that still wait and mail that was not delivered. Whatever could still complete must have ended.
+  /// After `run`: destroys tasks that still wait and mail that was not delivered. Whatever could still complete must
+  /// have ended.
   void clear();
 
  private:

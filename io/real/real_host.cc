@@ -7,8 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <system_error>
-
 #include "io/real/log_to_stdout.h"
 #include "io/real/os_error.h"
 #include "io/real/posix_disk.h"
@@ -108,7 +106,7 @@ Result<uint64_t> raise_file_limit() {
     limit.rlim_cur = limit.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return uint64_t{limit.rlim_max};
   }
-  return fail(Code::kIo, "cannot raise the limit of open files: " + std::generic_category().message(errno));
+  return fail(Code::kIo, "cannot raise the limit of open files: " + error_text(errno));
 }
 
 }  // namespace holdfast::real

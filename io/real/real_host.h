@@ -3,8 +3,8 @@
 //   real::RealHost host({.cores = 1});
 //   host.run(serve(host.host(), config));      // Task<void>; the calling thread is core 0
 //
-// Process-wide effects of making one: SIGPIPE is ignored; with `catch_signals` SIGTERM and SIGINT are blocked in this thread and its
-// children, and arrive at wait_signal().
+// Process-wide effects of making one: SIGPIPE is ignored; with `catch_signals` SIGTERM and SIGINT are blocked in this
+// thread and its children, and arrive at wait_signal().
 #pragma once
 
 #include <memory>
@@ -31,7 +31,8 @@ class RealHost {
 
   io::Host& host();
 
-  /// Runs all cores until `main`, a task of core 0, ends. Disk work under way is then finished; tasks that still wait are destroyed. Once.
+  /// Runs all cores until `main`, a task of core 0, ends. Disk work under way is then finished; tasks that still wait
+  /// are destroyed. Once.
   void run(io::Task<void> main);
   /// The next SIGTERM or SIGINT, as its number; signals that came before wait here. Core 0; requires catch_signals.
   io::Task<int> wait_signal();

@@ -8,7 +8,8 @@
 namespace holdfast::real {
 namespace {
 
-// One question to the system's resolver. Nobody can interrupt it, so it owns itself until its answer has arrived: who asked may have gone.
+// One question to the system's resolver. Nobody can interrupt it, so it owns itself until its answer has arrived: who
+// asked may have gone.
 class Lookup final : public Job, public std::enable_shared_from_this<Lookup> {
  public:
   Lookup(RealCore& home, std::string name) : Job(&home), name_(std::move(name)) {}

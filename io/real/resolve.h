@@ -8,8 +8,9 @@
 
 namespace holdfast::real {
 
-/// Addresses in figures, and "localhost" (always 127.0.0.1), are answered at once; other names by the operating system's resolver on a
-/// helper thread. kNotFound when there is no such name, kTimeout when the deadline passes first.
+/// Addresses in figures, and "localhost" (always 127.0.0.1), are answered at once; other names by the operating
+/// system's resolver on a helper thread. kNotFound when there is no such name, kTimeout when the deadline passes
+/// first.
 io::Task<Result<sockaddr_in>> resolve(HelperThreads& threads, io::Endpoint endpoint, Time deadline);
 
 std::string address_text(const sockaddr_in& address);  ///< "127.0.0.1:6900"

@@ -3,8 +3,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <system_error>
-
 #include "io/real/os_error.h"
 #include "io/real/resolve.h"
 
@@ -21,7 +19,7 @@ void set_option(int fd, int level, int name, int value) { (void)::setsockopt(fd,
 std::unexpected<Error> closed() { return fail(Code::kClosed, "the connection was closed"); }
 
 std::unexpected<Error> lost(int error_number) {
-  return fail(Code::kClosed, "the connection broke: " + std::generic_category().message(error_number));
+  return fail(Code::kClosed, "the connection broke: " + error_text(error_number));
 }
 
 bool must_wait(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
@@ -96,8 +94,8 @@ io::Task<Result<>> TcpConnection::write_all(Bytes data) {
 
 void TcpConnection::close() {
   if (socket_.closed()) return;
-  // A socket that is closed with unread bytes resets the connection, and the reset overtakes what was written last (a refusal, say). So read
-  // what has come, within bounds, and let the peer see an orderly end.
+  // A socket that is closed with unread bytes resets the connection, and the reset overtakes what was written last (a
+  // refusal, say). So read what has come, within bounds, and let the peer see an orderly end.
   ::shutdown(socket_.fd(), SHUT_WR);
   char scratch[4096];
   for (int i = 0; i < kDrainReads; ++i)

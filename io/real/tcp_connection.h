@@ -26,8 +26,8 @@ class TcpConnection final : public io::Connection {
   bool peer_is_local_;
   bool reading_ = false;
   bool writing_ = false;
-  // What the last read tells about the next: the socket was emptied, so wait before asking it again. (A wait looks at the socket's state
-  // and not at its changes, so nothing is missed when this is wrong.)
+  // What the last read tells about the next: the socket was emptied, so wait before asking it again. (A wait looks at
+  // the socket's state and not at its changes, so nothing is missed when this is wrong.)
   bool emptied_ = true;
   int reads_in_a_row_ = 0;
 };

@@ -3,8 +3,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <system_error>
-
 #include "io/real/os_error.h"
 #include "io/real/resolve.h"
 #include "io/real/tcp_connection.h"
@@ -17,7 +15,7 @@ constexpr int kBacklog = 4096;
 std::unexpected<Error> network_error(int error_number, std::string_view what, const io::Endpoint& endpoint) {
   bool full = error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM;
   return fail(full ? Code::kOverloaded : Code::kIo, std::string(what) + " " + endpoint.text() + ": " +
-                                                        std::generic_category().message(error_number));
+                                                        error_text(error_number));
 }
 
 Result<FileDescriptor> make_socket(const io::Endpoint& endpoint) {

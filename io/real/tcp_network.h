@@ -1,7 +1,8 @@
 // TcpNetwork: IPv4 stream sockets of the operating system.
 //
-// The system calls are made here, on the connection's core, and only when they are likely to succeed; what waits for a socket to become
-// ready is the core's reactor. A connection is accepted on the listener's core and touches its owner's reactor when its owner first waits.
+// The system calls are made here, on the connection's core, and only when they are likely to succeed; what waits for
+// a socket to become ready is the core's reactor. A connection is accepted on the listener's core and touches its
+// owner's reactor when its owner first waits.
 #pragma once
 
 #include "io/network.h"

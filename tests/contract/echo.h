@@ -1,4 +1,5 @@
-// A small server over the host interfaces alone: it sends every frame (length, bytes) back. The same code runs over every host.
+// A small server over the host interfaces alone: it sends every frame (length, bytes) back. The same code runs over
+// every host.
 #pragma once
 
 #include "io/host.h"

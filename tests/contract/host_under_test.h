@@ -1,6 +1,7 @@
 // The contract suite's fixture: what io/*.h promise, written once and run against every host.
 //
-// A host kind makes fresh hosts, each with a fresh, empty directory. A test is a captureless coroutine that runs as the main task of core 0:
+// A host kind makes fresh hosts, each with a fresh, empty directory. A test is a captureless coroutine that runs as
+// the main task of core 0:
 //
 //   TEST_P(DiskContract, CreateRefusesWhatIsThere) {
 //     run([](io::Host& host, std::string directory) -> io::Task<void> { ... co_return; });

@@ -304,7 +304,8 @@ io::Task<bool> send_back(std::unique_ptr<io::Connection> c) {
 
 io::Task<void> accept_for(io::Host& host, io::Listener& listener, CoreId owner, bool& orderly) {
   CO_VALUE(c, co_await listener.accept(owner));
-  orderly = co_await io::call_on<bool>(host.cores, owner, [c = std::move(c)]() mutable { return send_back(std::move(c)); });
+  auto serve = [c = std::move(c)]() mutable { return send_back(std::move(c)); };
+  orderly = co_await io::call_on<bool>(host.cores, owner, std::move(serve));
 }
 
 TEST_P(NetworkContract, AcceptedConnectionLivesOnItsOwnersCore) {
