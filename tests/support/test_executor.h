@@ -28,6 +28,13 @@ class TestExecutor : public io::Executor {
       h.resume();
     }
   }
+  /// Runs the next thing that is posted, if any.
+  void run_one() {
+    if (ready_.empty()) return;
+    auto h = ready_.front();
+    ready_.pop_front();
+    h.resume();
+  }
   /// Jumps to the next timer and fires what is due; false when none is armed.
   bool advance() {
     if (next_deadline() == Time::never()) return false;

@@ -1,0 +1,358 @@
+#include "client/client.h"
+
+#include "client/core.h"
+
+namespace holdfast::client {
+namespace {
+
+using msgpack::Kind;
+using wire::Op;
+
+constexpr auto kNotAsDescribed = [](std::string_view what) {
+  return fail(Code::kInternal, "the server's answer has no " + std::string(what) + "; is it a newer or an older version?");
+};
+
+Stamp stamp(const Stamp& s) { return s; }
+
+/// The value under `key` in a result, of that kind.
+Result<msgpack::Value> field(Bytes result, std::string_view key, Kind kind) {
+  auto raw = msgpack::lookup(result, key);
+  msgpack::Value v;
+  if (!raw || !msgpack::Cursor(*raw).next(v) || v.kind != kind) return kNotAsDescribed(key);
+  return v;
+}
+
+/// The raw elements of the array under `key`.
+Result<std::vector<Buffer>> elements(Bytes result, std::string_view key) {
+  auto raw = msgpack::lookup(result, key);
+  if (!raw) return kNotAsDescribed(key);
+  Documents array{Buffer(*raw)};
+  std::vector<Buffer> out;
+  Bytes element;
+  for (auto it = array.begin(); it.next(element);) out.emplace_back(element);
+  if (out.size() != array.size()) return kNotAsDescribed(key);
+  return out;
+}
+
+Result<std::vector<std::string>> names(Bytes result, std::string_view key) {
+  HF_TRY(raw, elements(result, key));
+  std::vector<std::string> out;
+  for (const Buffer& r : raw) {
+    Bytes name;
+    if (!msgpack::Cursor(r).string(name)) return kNotAsDescribed(key);
+    out.emplace_back(name);
+  }
+  return out;
+}
+
+Buffer one_pair(std::string_view key, Bytes value) {
+  Buffer b;
+  msgpack::Writer(b).map(1).string(key).raw(value);
+  return b;
+}
+
+Buffer one_string(std::string_view key, std::string_view value) {
+  Buffer b;
+  msgpack::Writer(b).map(1).string(key).string(value);
+  return b;
+}
+
+/// Awaits a call whose result nobody reads.
+io::Task<Result<Stamp>> stamp_of(std::shared_ptr<Core> core, Call call) {
+  HF_CO_TRY(answer, co_await core->call(std::move(call)));
+  co_return stamp(answer);
+}
+
+io::Task<Result<Answer<bool>>> exists(std::shared_ptr<Core> core, Call call) {
+  HF_CO_TRY(answer, co_await core->call(std::move(call)));
+  HF_CO_TRY(v, field(answer.value, "exists", Kind::kBool));
+  co_return Answer<bool>{stamp(answer), v.boolean};
+}
+
+io::Task<Result<Answer<std::vector<std::string>>>> list(std::shared_ptr<Core> core, Call call, std::string_view key) {
+  HF_CO_TRY(answer, co_await core->call(std::move(call)));
+  HF_CO_TRY(found, names(answer.value, key));
+  co_return Answer<std::vector<std::string>>{stamp(answer), std::move(found)};
+}
+
+}  // namespace
+
+Client::Client(io::Host& host, Options options) : core_(std::make_shared<Core>(host, std::move(options))) {}
+Client::~Client() = default;
+
+io::Task<void> Client::close() { return core_->close(); }
+io::Task<Result<Answer<Buffer>>> Client::call(Call call) { return core_->call(std::move(call)); }
+std::string Client::generate_id() { return core_->generate_id(); }
+const Options& Client::options() const { return core_->options(); }
+
+Collection Client::collection(std::string name, std::string database) {
+  Collection c;
+  c.core_ = core_;
+  c.name_ = std::move(name);
+  c.database_ = std::move(database);
+  return c;
+}
+
+io::Task<Result<Stamp>> Client::ping() { return stamp_of(core_, {.op = Op::kPing}); }
+io::Task<Result<Stamp>> Client::flush() { return stamp_of(core_, {.op = Op::kFlush}); }
+io::Task<Result<Answer<Buffer>>> Client::stats() { return core_->call({.op = Op::kStats}); }
+
+io::Task<Result<Answer<Buffer>>> Client::hello() {
+  const auto& capabilities = core_->options().capabilities;
+  Buffer args;
+  msgpack::Writer w(args);
+  w.map(3).string("client").string("holdfast").string("protocol").uint(1);
+  w.string("capabilities").array(static_cast<uint32_t>(capabilities.size()));
+  for (const auto& c : capabilities) w.string(c);
+  return core_->call({.op = Op::kHello, .args = std::move(args)});
+}
+
+io::Task<Result<Answer<bool>>> Client::database_exists(std::string name) {
+  return exists(core_, {.op = Op::kDbExists, .args = one_string("name", name)});
+}
+
+io::Task<Result<Answer<std::vector<std::string>>>> Client::list_databases() {
+  return list(core_, {.op = Op::kListDatabases}, "databases");
+}
+
+io::Task<Result<Answer<std::vector<std::string>>>> Client::list_collections(std::string database) {
+  return list(core_, {.op = Op::kListCollections, .database = std::move(database)}, "collections");
+}
+
+io::Task<Result<std::vector<Result<Answer<Buffer>>>>> Client::batch(std::vector<Call> calls) {
+  Buffer args;
+  msgpack::Writer(args).map(1).string("requests").array(static_cast<uint32_t>(calls.size()));
+  bool all_read = true;
+  uint64_t id = 0;
+  for (const Call& c : calls) {
+    if (!c.args.empty()) HF_CO_CHECK_OK(check_value("args", c.args));
+    const wire::OpInfo* info = wire::info(c.op);
+    all_read = all_read && info && info->effect == wire::Effect::kReads;
+    const std::string& database = c.database.empty() ? core_->options().database : c.database;
+    wire::RequestWriter inner(args, {.id = ++id, .op = c.op, .database = database, .collection = c.collection},
+                              wire::RequestWriter::Framing::kNested);
+    inner.args().raw(c.args.empty() ? Bytes("\x80") : Bytes(c.args));
+    HF_CO_CHECK_OK(inner.end());
+  }
+  auto core = core_;
+  HF_CO_TRY(answer,
+            co_await core->call({.op = Op::kBatch, .args = std::move(args), .resend = all_read ? Resend::kAlways : Resend::kNever}));
+  HF_CO_TRY(replies, elements(answer.value, "responses"));
+  if (replies.size() != calls.size()) co_return kNotAsDescribed("answer for each request of the batch");
+  std::vector<Result<Answer<Buffer>>> out;
+  for (const Buffer& raw : replies) {
+    HF_CO_TRY(reply, wire::parse_reply(raw));
+    if (reply.ok())
+      out.push_back(Answer<Buffer>{{reply.lsn, reply.durable_lsn}, Buffer(reply.result)});
+    else
+      out.push_back(std::unexpected(reply.failure()));
+  }
+  co_return out;
+}
+
+// --- Collection ---
+
+io::Task<Result<Answer<Buffer>>> Collection::call(Op op, Buffer args, Resend resend) const {
+  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_, .resend = resend});
+}
+
+io::Task<Result<Answer<Buffer>>> Collection::lookup(Op op, Buffer args) const {
+  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_}, Core::Absent::kIsEmpty);
+}
+
+/// The operations that have something to do before or after their call. They take the collection by value: a task may be awaited after the
+/// handle that made it is gone.
+struct Collection::Ops {
+  static io::Task<Result<Answer<Buffer>>> insert_one(Collection self, Buffer document);
+  static io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(Collection self, std::vector<Buffer> documents);
+  static io::Task<Result<Answer<Documents>>> find(Collection self, Buffer query, std::optional<uint64_t> limit);
+  static io::Task<Result<Answer<Updated>>> update_one(Collection self, Buffer filter, Buffer update);
+  static io::Task<Result<Answer<uint64_t>>> delete_one(Collection self, Buffer filter);
+};
+
+namespace {
+
+/// A document on its way in: with an `_id`, and whether its insert may be sent again.
+struct Prepared {
+  Buffer document;
+  Buffer id;  ///< raw
+  bool repeatable = false;
+};
+
+Result<Prepared> prepare(Core& core, Buffer document) {
+  HF_CHECK_OK(check_value("a document", document, Kind::kMap));
+  auto own = msgpack::lookup(document, "_id");
+  if (!own) {
+    std::string id = core.generate_id();
+    Prepared p{.document = with_id(document, id), .repeatable = true};
+    msgpack::Writer(p.id).string(id);
+    return p;
+  }
+  Bytes text;
+  bool repeatable = msgpack::Cursor(*own).string(text) && has_generated_shape(text);
+  Buffer id(*own);
+  return Prepared{.document = std::move(document), .id = std::move(id), .repeatable = repeatable};
+}
+
+Resend resend_if(const Core& core, bool repeatable) {
+  return repeatable && core.options().resend_inserts ? Resend::kAlways : Resend::kNever;
+}
+
+io::Task<Result<Answer<std::optional<Buffer>>>> one_document(io::Task<Result<Answer<Buffer>>> call) {
+  HF_CO_TRY(answer, co_await std::move(call));
+  if (answer.value.empty()) co_return Answer<std::optional<Buffer>>{stamp(answer), std::nullopt};
+  co_return Answer<std::optional<Buffer>>{stamp(answer), std::move(answer.value)};
+}
+
+io::Task<Result<Answer<uint64_t>>> one_number(io::Task<Result<Answer<Buffer>>> call, std::string_view key) {
+  HF_CO_TRY(answer, co_await std::move(call));
+  HF_CO_TRY(v, field(answer.value, key, Kind::kUint));
+  co_return Answer<uint64_t>{stamp(answer), v.u};
+}
+
+}  // namespace
+
+io::Task<Result<Answer<Buffer>>> Collection::Ops::insert_one(Collection self, Buffer document) {
+  HF_CO_TRY(p, prepare(*self.core_, std::move(document)));
+  Buffer id = std::move(p.id);
+  HF_CO_TRY(answer,
+            co_await self.call(Op::kInsertOne, std::move(p.document), resend_if(*self.core_, p.repeatable)));
+  co_return Answer<Buffer>{stamp(answer), std::move(id)};
+}
+
+io::Task<Result<Answer<std::vector<Buffer>>>> Collection::Ops::insert_many(Collection self, std::vector<Buffer> documents) {
+  std::vector<Buffer> ids;
+  Buffer blob;
+  std::vector<size_t> offsets = {0};
+  bool repeatable = true;
+  for (Buffer& d : documents) {
+    HF_CO_TRY(p, prepare(*self.core_, std::move(d)));
+    blob += p.document;
+    offsets.push_back(blob.size());
+    ids.push_back(std::move(p.id));
+    repeatable = repeatable && p.repeatable;
+  }
+  Buffer args;
+  args.reserve(blob.size() + 5 * offsets.size() + 64);
+  msgpack::Writer w(args);
+  w.map(2).string("blob").binary(blob).string("offsets").array(static_cast<uint32_t>(offsets.size()));
+  for (size_t o : offsets) w.uint(o);
+  Buffer().swap(blob);
+  HF_CO_TRY(answer, co_await self.call(Op::kInsertMany, std::move(args), resend_if(*self.core_, repeatable)));
+  co_return Answer<std::vector<Buffer>>{stamp(answer), std::move(ids)};
+}
+
+io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_by_id(std::string id) const {
+  return one_document(lookup(Op::kFindById, one_string("id", id)));
+}
+
+io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_by_id_value(Buffer id) const {
+  return one_document(lookup(Op::kFindById, one_pair("id", id)));
+}
+
+io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_one(Buffer query) const {
+  return one_document(lookup(Op::kFindOne, one_pair("query", query)));
+}
+
+io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query, std::optional<uint64_t> limit) {
+  HF_CO_CHECK_OK(check_value("a query", query, Kind::kMap));
+  Buffer args;
+  msgpack::Writer w(args);
+  w.map(limit ? 2 : 1).string("query").raw(query);
+  if (limit) w.string("limit").uint(*limit);
+  HF_CO_TRY(answer, co_await self.call(Op::kFind, std::move(args)));
+  HF_CO_CHECK_OK(check_value("the server's answer", answer.value, Kind::kArray));
+  co_return Answer<Documents>{stamp(answer), Documents(std::move(answer.value))};
+}
+
+io::Task<Result<Answer<Updated>>> Collection::Ops::update_one(Collection self, Buffer filter, Buffer update) {
+  HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
+  HF_CO_CHECK_OK(check_value("an update", update, Kind::kMap));
+  Buffer args;
+  msgpack::Writer(args).map(2).string("filter").raw(filter).string("update").raw(update);
+  HF_CO_TRY(answer, co_await self.call(Op::kUpdateOne, std::move(args)));
+  HF_CO_TRY(matched, field(answer.value, "matched", Kind::kUint));
+  HF_CO_TRY(modified, field(answer.value, "modified", Kind::kUint));
+  co_return Answer<Updated>{stamp(answer), {matched.u, modified.u}};
+}
+
+io::Task<Result<Answer<uint64_t>>> Collection::Ops::delete_one(Collection self, Buffer filter) {
+  HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
+  co_return co_await one_number(self.call(Op::kDeleteOne, one_pair("filter", filter)), "deleted");
+}
+
+io::Task<Result<Answer<Buffer>>> Collection::insert_one(Buffer document) const {
+  return Ops::insert_one(*this, std::move(document));
+}
+
+io::Task<Result<Answer<std::vector<Buffer>>>> Collection::insert_many(std::vector<Buffer> documents) const {
+  return Ops::insert_many(*this, std::move(documents));
+}
+
+io::Task<Result<Answer<Documents>>> Collection::find(Buffer query, std::optional<uint64_t> limit) const {
+  return Ops::find(*this, std::move(query), limit);
+}
+
+io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update) const {
+  return Ops::update_one(*this, std::move(filter), std::move(update));
+}
+
+io::Task<Result<Answer<uint64_t>>> Collection::delete_one(Buffer filter) const {
+  return Ops::delete_one(*this, std::move(filter));
+}
+
+io::Task<Result<Answer<uint64_t>>> Collection::count() const { return one_number(call(Op::kCount, {}), "count"); }
+
+io::Task<Result<Answer<uint64_t>>> Collection::count(Buffer query) const {
+  return one_number(call(Op::kFindManyCount, one_pair("query", query)), "n");
+}
+
+io::Task<Result<Answer<bool>>> Collection::exists() const {
+  return client::exists(core_, {.op = Op::kCollectionExists, .collection = name_, .args = one_string("name", name_), .database = database_});
+}
+
+io::Task<Result<Stamp>> Collection::create() const {
+  return stamp_of(core_, {.op = Op::kCreateCollection, .args = one_string("name", name_), .database = database_});
+}
+
+io::Task<Result<Stamp>> Collection::drop() const {
+  return stamp_of(core_, {.op = Op::kDrop, .collection = name_, .database = database_});
+}
+
+// --- Export ---
+
+ExportStream Collection::export_all(uint64_t bytes) const {
+  ExportStream stream;
+  stream.core_ = core_;
+  stream.collection_ = name_;
+  stream.database_ = database_;
+  stream.bytes_ = bytes;
+  return stream;
+}
+
+io::Task<Result<std::optional<Documents>>> ExportStream::next() {
+  while (!ended_) {
+    Buffer args;
+    msgpack::Writer w(args);
+    w.map((cursor_.empty() ? 0 : 1) + (bytes_ == 0 ? 0 : 1));
+    if (!cursor_.empty()) w.string("cursor").binary(cursor_);
+    if (bytes_ != 0) w.string("bytes").uint(bytes_);
+    HF_CO_TRY(answer, co_await core_->call({.op = Op::kExport,
+                                                           .collection = collection_,
+                                                           .args = std::move(args),
+                                                           .database = database_}));
+    HF_CO_TRY(lsn, field(answer.value, "lsn", Kind::kUint));
+    if (started_ && Lsn(lsn.u) != lsn_) co_return fail(Code::kInternal, "the server changed the snapshot of an export; start it again");
+    auto docs = msgpack::lookup(answer.value, "docs");
+    auto cursor = field(answer.value, "cursor", Kind::kBinary);
+    lsn_ = Lsn(lsn.u);
+    started_ = true;
+    ended_ = !cursor || cursor->bytes.empty();
+    if (!ended_) cursor_ = Buffer(cursor->bytes);
+    Documents page = docs ? Documents(Buffer(*docs)) : Documents();
+    if (!page.empty()) co_return std::move(page);
+  }
+  co_return std::nullopt;
+}
+
+}  // namespace holdfast::client

@@ -1,0 +1,202 @@
+// The client library: talks to one Holdfast server.
+//
+//     client::Client client(host, {.server = {"localhost", 6900}});
+//     client::Collection cities = client.collection("cities");
+//     auto inserted = co_await cities.insert_one(document);         // Result<Answer<Buffer>>: the document's _id
+//     if (!inserted) ... inserted.error().text() ...
+//     auto found = co_await cities.find_by_id("Riga");              // Result<Answer<optional<Buffer>>>
+//     co_await client.close();
+//
+// Place in the system: above io's host interfaces and io/wire, so it runs in production and in the simulator unchanged.
+// Documents, queries and ids are raw MessagePack; nothing is decoded on the way.
+//
+// What a result means (the reason for this library):
+//  1. A value: the server did it, and committed it (sync mode: it is on disk; else see Stamp::durable_lsn).
+//  2. An error with code kUnknownOutcome: a write was sent, perhaps more than once, and no answer came. It may have happened,
+//     or may still happen. Read before trying again.
+//  3. Any other error: this call changed nothing. kUnreachable, kTimeout: nothing was sent, or only reads were. The others are
+//     the server's own words, listed in server/PROTOCOL.md. (kInternal and a server's own kTimeout are as
+//     uncertain as kUnknownOutcome, and become it for writes.)
+//
+// Sending again: a request that was certainly not executed is sent again by itself, and so are reads, operations that a second
+// execution does not harm, and inserts whose every _id has the generated shape (60 letters), for the server recognises their repeats.
+// Between attempts it waits, exponentially longer and with jitter. Everything ends by the request's deadline.
+//
+// Pipelining: any number of tasks may call at once. Their requests share a few connections, many under way on each; nothing orders them but
+// one caller's own awaiting. Calls beyond the bounds wait for room.
+//
+// Core rule: a client belongs to one core; all its calls are made and awaited there. The host must outlive it. Before it is destroyed,
+// close() is awaited; only a simulated crash destroys it without.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/documents.h"
+#include "io/base/bytes.h"
+#include "io/base/error.h"
+#include "io/base/ids.h"
+#include "io/base/time.h"
+#include "io/host.h"
+#include "io/wire/operation.h"
+
+namespace holdfast::client {
+
+struct Options {
+  io::Endpoint server{"localhost", 6900};
+  std::string database;                   ///< empty: the server's default
+  size_t connections = 4;                 ///< the most that are opened; each is opened when first needed
+  size_t max_in_flight = 128;             ///< requests under way per connection (the server takes 1,024)
+  size_t max_unsent_bytes = 8u << 20;     ///< per connection; a single larger request still goes, alone
+  Duration timeout = seconds(15);         ///< for one call, all its attempts together
+  Duration connect_timeout = seconds(5);  ///< for one attempt to connect
+  int max_attempts = 6;                   ///< the first one included
+  Duration backoff_first = milliseconds(20);
+  Duration backoff_max = seconds(2);
+  bool resend_inserts = true;             ///< see "Sending again"
+  std::vector<std::string> capabilities = {"pipelining", "lsn", "export"};  ///< what hello() tells
+};
+
+/// Where in the order of commits an answer stands.
+struct Stamp {
+  Lsn lsn;          ///< of a write: its own commit; of a read: the newest commit it rests on
+  Lsn durable_lsn;  ///< everything up to here survives a power cut
+  bool durable() const { return lsn <= durable_lsn; }
+};
+
+template <class T>
+struct Answer : Stamp {
+  T value;
+};
+
+/// Whether a request without an answer may be sent again.
+enum class Resend : uint8_t { kByOperation, kAlways, kNever };
+
+/// One request as call() takes it, and as batch() takes several.
+struct Call {
+  wire::Op op;
+  std::string collection;
+  Buffer args;           ///< one MessagePack value; empty for none
+  std::string database;  ///< empty: that of the options
+  Resend resend = Resend::kByOperation;
+};
+
+struct Updated {
+  uint64_t matched = 0;
+  uint64_t modified = 0;
+};
+
+class Collection;
+class Core;
+
+class Client {
+ public:
+  Client(io::Host& host, Options options);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  /// Ends all connections and waits for that. Calls under way, and later ones, get kClosed or kUnknownOutcome. Idempotent.
+  io::Task<void> close();
+
+  /// A handle; nothing is sent. `database` empty: that of the options.
+  Collection collection(std::string name, std::string database = "");
+
+  io::Task<Result<Stamp>> ping();
+  /// The server's self-description, a map (PROTOCOL.md, hello).
+  io::Task<Result<Answer<Buffer>>> hello();
+  /// A map of figures (PROTOCOL.md, stats).
+  io::Task<Result<Answer<Buffer>>> stats();
+  /// Returns once everything acknowledged before, to anyone, is durable.
+  io::Task<Result<Stamp>> flush();
+
+  io::Task<Result<Answer<bool>>> database_exists(std::string name);
+  io::Task<Result<Answer<std::vector<std::string>>>> list_databases();
+  /// Of `database`; empty: that of the options.
+  io::Task<Result<Answer<std::vector<std::string>>>> list_collections(std::string database = "");
+
+  /// Executes the calls in order in one request, each as if made alone (not a transaction), and returns an answer for each. Sent again
+  /// only when every call may be.
+  io::Task<Result<std::vector<Result<Answer<Buffer>>>>> batch(std::vector<Call> calls);
+
+  /// Any operation; the answer's value is the raw `result`, empty when there is none.
+  io::Task<Result<Answer<Buffer>>> call(Call call);
+
+  /// Sixty random letters: an `_id` whose insert may be sent again.
+  std::string generate_id();
+
+  const Options& options() const;
+
+ private:
+  friend class Collection;
+  std::shared_ptr<Core> core_;
+};
+
+/// Pages of one snapshot of a collection.
+class ExportStream {
+ public:
+  /// The next part, never an empty one; nothing at the end. After an error the same part may be asked for again.
+  io::Task<Result<std::optional<Documents>>> next();
+  /// The snapshot's position, once the first part is there.
+  Lsn lsn() const { return lsn_; }
+
+ private:
+  friend class Collection;
+  std::shared_ptr<Core> core_;
+  std::string collection_;
+  std::string database_;
+  uint64_t bytes_ = 0;
+  Buffer cursor_;
+  Lsn lsn_;
+  bool started_ = false;
+  bool ended_ = false;
+};
+
+/// One collection of one database. Cheap to copy; lives no longer than its client is open.
+class Collection {
+ public:
+  /// Inserts a document (one map). Without `_id` it gets a generated one, put first. The value is its `_id`, a raw value.
+  /// Errors: kDuplicateKey when the id is taken.
+  io::Task<Result<Answer<Buffer>>> insert_one(Buffer document) const;
+  /// All or nothing, in one commit. The values are their ids in the same order.
+  io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(std::vector<Buffer> documents) const;
+
+  /// By a string id; nothing when there is none.
+  io::Task<Result<Answer<std::optional<Buffer>>>> find_by_id(std::string id) const;
+  /// By an id of any kind: one raw value.
+  io::Task<Result<Answer<std::optional<Buffer>>>> find_by_id_value(Buffer id) const;
+  io::Task<Result<Answer<std::optional<Buffer>>>> find_one(Buffer query) const;
+  /// Errors: kTooLarge when all of it passes 50 MiB; export_all() has no such bound.
+  io::Task<Result<Answer<Documents>>> find(Buffer query, std::optional<uint64_t> limit = std::nullopt) const;
+
+  /// Changes one document that matches. Matching none is no error.
+  io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update) const;
+  /// Deletes one document that matches; the value is 1, or 0 when none did.
+  io::Task<Result<Answer<uint64_t>>> delete_one(Buffer filter) const;
+
+  io::Task<Result<Answer<uint64_t>>> count() const;
+  io::Task<Result<Answer<uint64_t>>> count(Buffer query) const;
+
+  io::Task<Result<Answer<bool>>> exists() const;
+  io::Task<Result<Stamp>> create() const;
+  io::Task<Result<Stamp>> drop() const;
+
+  /// Reads one snapshot in parts of about `bytes` (0: the server chooses), in no particular order.
+  ExportStream export_all(uint64_t bytes = 0) const;
+
+  const std::string& name() const { return name_; }
+
+ private:
+  friend class Client;
+  struct Ops;
+  io::Task<Result<Answer<Buffer>>> call(wire::Op op, Buffer args, Resend resend = Resend::kByOperation) const;
+  /// Like call, but what is not there is an empty answer.
+  io::Task<Result<Answer<Buffer>>> lookup(wire::Op op, Buffer args) const;
+  std::shared_ptr<Core> core_;
+  std::string name_;
+  std::string database_;
+};
+
+}  // namespace holdfast::client

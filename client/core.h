@@ -1,0 +1,39 @@
+// Core: what a client's handles share: the host, the options, the connections, and the one place that decides what is sent again.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "client/client.h"
+#include "client/link.h"
+#include "io/base/random.h"
+
+namespace holdfast::client {
+
+class Core {
+ public:
+  Core(io::Host& host, Options options);
+
+  /// What the server's `not_found` becomes.
+  enum class Absent : uint8_t { kIsAnError, kIsEmpty };
+  io::Task<Result<Answer<Buffer>>> call(Call call, Absent absent = Absent::kIsAnError);
+  io::Task<void> close();
+  std::string generate_id();
+
+  const Options& options() const { return options_; }
+
+ private:
+  Link& pick();
+  Duration backoff(int attempt);
+
+  io::Host& host_;
+  Options options_;
+  std::vector<std::shared_ptr<Link>> links_;
+  Rng jitter_;
+  Buffer entropy_;  ///< unused bytes of the last draw
+};
+
+/// Checks that `value` is exactly one MessagePack value, of that kind; what follows in a request would else be read as something else.
+Result<> check_value(std::string_view what, Bytes value, std::optional<msgpack::Kind> kind = std::nullopt);
+
+}  // namespace holdfast::client

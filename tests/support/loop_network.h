@@ -1,0 +1,150 @@
+// LoopNetwork: connections in memory on one TestExecutor, for tests of things that talk without a simulator: no delays, no faults but
+// those that the test makes.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "io/base/random.h"
+#include "io/host.h"
+#include "io/sync.h"
+#include "tests/support/test_executor.h"
+
+namespace holdfast::test {
+
+struct Pipe {
+  Buffer bytes;
+  bool closed = false;
+  size_t capacity = SIZE_MAX;
+  io::WaitList changed;
+
+  void close() {
+    closed = true;
+    changed.notify_all();
+  }
+};
+
+class LoopConnection final : public io::Connection {
+ public:
+  LoopConnection(std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out) : in_(std::move(in)), out_(std::move(out)) {}
+  ~LoopConnection() override { LoopConnection::close(); }
+
+  io::Task<Result<size_t>> read_some(MutableBytes out) override {
+    while (in_->bytes.empty()) {
+      if (closed_) co_return fail(Code::kClosed, "closed here");
+      if (in_->closed) co_return size_t{0};
+      co_await in_->changed.wait();
+    }
+    size_t n = std::min(out.size(), in_->bytes.size());
+    std::memcpy(out.data(), in_->bytes.data(), n);
+    in_->bytes.erase(0, n);
+    in_->changed.notify_all();
+    co_return n;
+  }
+
+  io::Task<Result<>> write_all(Bytes data) override {
+    while (!data.empty()) {
+      if (closed_ || out_->closed) co_return fail(Code::kClosed, "connection reset");
+      size_t n = std::min(data.size(), out_->capacity - std::min(out_->capacity, out_->bytes.size()));
+      out_->bytes += data.substr(0, n);
+      data.remove_prefix(n);
+      out_->changed.notify_all();
+      if (!data.empty()) co_await out_->changed.wait();
+    }
+    co_return Result<>();
+  }
+
+  void close() override {
+    closed_ = true;
+    in_->close();
+    out_->close();
+  }
+  std::string peer() const override { return "loop"; }
+  bool peer_is_local() const override { return true; }
+
+ private:
+  std::shared_ptr<Pipe> in_;
+  std::shared_ptr<Pipe> out_;
+  bool closed_ = false;
+};
+
+class LoopNetwork final : public io::Network {
+ public:
+  io::Task<Result<std::unique_ptr<io::Listener>>> listen(io::Endpoint) override {
+    co_return fail(Code::kUnsupported, "the test accepts by hand");
+  }
+
+  io::Task<Result<std::unique_ptr<io::Connection>>> connect(io::Endpoint, Time) override {
+    ++dials;
+    co_await io::yield();
+    if (!reachable) co_return fail(Code::kIo, "connection refused");
+    auto there = std::make_shared<Pipe>();
+    auto back = std::make_shared<Pipe>();
+    there->capacity = capacity;
+    accepted.push(std::make_unique<LoopConnection>(there, back));
+    co_return std::make_unique<LoopConnection>(back, there);
+  }
+
+  bool reachable = true;
+  size_t capacity = SIZE_MAX;  ///< of what the peer has not yet read, for new connections
+  int dials = 0;
+  io::Channel<std::unique_ptr<LoopConnection>> accepted;
+};
+
+/// A host for things that use only the network, the clock and random numbers, the same in every run. It has no disk and one core.
+class LoopHost {
+ public:
+  TestExecutor executor;
+  LoopNetwork network;
+
+ private:
+  struct TestClock final : io::Clock {
+    explicit TestClock(TestExecutor& e) : executor(e) {}
+    Time now() const override { return executor.now(); }
+    WallTime wall() const override { return {executor.now().ns}; }
+    TestExecutor& executor;
+  };
+  struct SeededRandom final : io::Random {
+    void entropy(MutableBytes out) override {
+      for (char& c : out) c = static_cast<char>(rng.next());
+    }
+    Rng rng{5};
+  };
+  struct Quiet final : io::LogSink {
+    void log(io::Level, std::string_view) override {}
+    bool enabled(io::Level) const override { return false; }
+  };
+  struct OneCore final : io::Cores {
+    explicit OneCore(TestExecutor& e) : executor_(e) {}
+    uint16_t count() const override { return 1; }
+    io::Executor& executor(CoreId) override { return executor_; }
+    void send(CoreId, CoreId, io::Message) override { HF_ASSERT(false, "there is one core, which sends nothing to itself"); }
+    TestExecutor& executor_;
+  };
+  struct NoDisk final : io::Disk {
+    template <class T = void>
+    io::Task<Result<T>> none() {
+      co_return fail(Code::kUnsupported, "no disk");
+    }
+    io::Task<Result<std::unique_ptr<io::File>>> open(std::string, io::Open) override { return none<std::unique_ptr<io::File>>(); }
+    io::Task<Result<>> make_dir(std::string) override { return none(); }
+    io::Task<Result<>> rename(std::string, std::string) override { return none(); }
+    io::Task<Result<>> remove(std::string) override { return none(); }
+    io::Task<Result<std::vector<io::DirEntry>>> list(std::string) override { return none<std::vector<io::DirEntry>>(); }
+    io::Task<Result<>> sync_dir(std::string) override { return none(); }
+    io::Task<Result<std::unique_ptr<io::FileLock>>> lock(std::string) override { return none<std::unique_ptr<io::FileLock>>(); }
+    io::Task<Result<io::FileIdentity>> identity(std::string) override { return none<io::FileIdentity>(); }
+    io::Task<Result<uint64_t>> free_bytes(std::string) override { return none<uint64_t>(); }
+  };
+  TestClock clock_{executor};
+  SeededRandom random_;
+  Quiet log_;
+  OneCore cores_{executor};
+  NoDisk disk_;
+
+ public:
+  io::Host host{clock_, disk_, network, random_, cores_, log_};
+};
+
+}  // namespace holdfast::test
