@@ -50,7 +50,7 @@ void Executor::spawn(Task<void> task) {
 }
 
 void Executor::destroy_roots() {
-  while (ListNode* n = roots_.pop_front()) {
+  while (ListNode* n = roots_.pop_back()) {
     auto& promise = static_cast<Root::promise_type&>(*n);
     std::coroutine_handle<Root::promise_type>::from_promise(promise).destroy();
   }

@@ -55,6 +55,7 @@ class Executor {
   /// Starts a root task: it begins later, from this core's loop, and is owned by the executor until it ends.
   void spawn(Task<void> task);
   size_t roots() const { return roots_.size(); }
+  /// Newest first: what a task owns outlives the tasks that it spawned.
   void destroy_roots();
 
  protected:

@@ -53,6 +53,12 @@ class IntrusiveList {
     return n;
   }
 
+  ListNode* pop_back() {
+    ListNode* n = last_;
+    if (n) n->unlink();
+    return n;
+  }
+
  private:
   friend class ListNode;
   ListNode* first_ = nullptr;

@@ -1,0 +1,109 @@
+#include "sim/faults.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <numeric>
+
+namespace holdfast::sim {
+namespace {
+
+using P = FaultPlan;
+constexpr FaultClass kShape = FaultClass::kShape;
+constexpr FaultClass kCrash = FaultClass::kCrash;
+constexpr FaultClass kFailStop = FaultClass::kFailStop;
+
+constexpr FaultField kFields[] = {
+    {"sched.shuffle", &P::shuffle, kShape, 1'000, kAlways},
+    {"sched.step-ns-max", &P::step_ns_max, kShape, 100, 20'000},
+    {"sched.mailbox-ns-max", &P::mailbox_ns_max, kShape, 100, 2'000'000},
+    {"sched.cooperative", &P::cooperative, kCrash, 100'000, kAlways},
+    {"disk.ns-max", &P::disk_ns_max, kShape, 1'000, 1'000'000},
+    {"disk.sync-ns-max", &P::sync_ns_max, kShape, 10'000, 20'000'000},
+    {"disk.slow", &P::disk_slow, kCrash, 10, 20'000},
+    {"disk.slow-ms-max", &P::disk_slow_ms_max, kShape, 10, 5'000},
+    {"disk.short-read", &P::short_read, kCrash, 1'000, 300'000},
+    {"disk.short-write", &P::short_write, kCrash, 1'000, 300'000},
+    {"disk.read-error", &P::read_error, kCrash, 10, 2'000},
+    {"disk.write-error", &P::write_error, kCrash, 10, 2'000},
+    {"disk.torn", &P::torn, kCrash, 10'000, 900'000},
+    {"disk.garbage", &P::garbage, kCrash, 10'000, 900'000},
+    {"disk.ordered", &P::ordered, kCrash, 1, 1},
+    {"disk.quota-bytes", &P::quota_bytes, kShape, 1ULL << 30, 1ULL << 30},
+    {"disk.sync-error", &P::sync_error, kFailStop, 100, 20'000},
+    {"disk.sync-error-clean", &P::sync_error_clean, kShape, 1'000, kAlways},
+    {"disk.evict", &P::evict, kShape, 1'000, kAlways},
+    {"net.ns-max", &P::net_ns_max, kShape, 1'000, 20'000'000},
+    {"net.partial", &P::net_partial, kCrash, 10'000, kAlways},
+    {"net.stall", &P::net_stall, kCrash, 10, 10'000},
+    {"net.stall-ms-max", &P::net_stall_ms_max, kShape, 10, 10'000},
+    {"net.reset", &P::net_reset, kCrash, 10, 20'000},
+    {"net.half-close", &P::net_half_close, kCrash, 10, 10'000},
+    {"net.window", &P::net_window, kShape, 64, 256 << 10},
+    {"net.no-descriptor", &P::net_no_descriptor, kCrash, 1'000, 200'000},
+};
+
+constexpr std::string_view kFaultNames[] = {
+    "process-death", "power-loss",   "exit",         "in-flight-part",   "in-flight-whole", "sector-lost",   "sector-kept",
+    "sector-torn",   "sector-garbage", "size-lost",  "name-lost",        "name-kept",       "data-lost-under-kept-name",
+    "sync-error",    "sync-error-clean", "old-content-back", "read-error", "write-error",   "disk-full",     "short-read",
+    "short-write",   "bit-flip",     "slow-disk",    "net-stall",        "net-reset",       "net-half-close", "net-partial",
+    "net-refused",   "net-window-full", "no-descriptor", "step-out-of-order", "cooperative"};
+static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::kCount));
+
+bool is_off(const FaultField& f) { return f.fault_class != kShape; }
+
+bool allowed(FaultClass c, FaultClasses classes) {
+  return c == kShape || (c == kCrash && classes.crash) || (c == kFailStop && classes.fail_stop);
+}
+
+// As many values between 1 and 2 as between 1000 and 2000: first a power of two, then a place within it.
+uint64_t log_uniform(Stream& s, uint64_t low, uint64_t high) {
+  if (low >= high) return low;
+  auto width = static_cast<uint64_t>(std::bit_width(high / std::max<uint64_t>(low, 1)));
+  uint64_t from = std::min(high, low << s.decide(width));
+  return s.between(from, std::min(high, 2 * from));
+}
+
+}  // namespace
+
+std::span<const FaultField> fault_fields() { return kFields; }
+
+FaultPlan swarm(uint64_t seed, Trace& trace, FaultClasses classes) {
+  FaultPlan plan;
+  for (const FaultField& f : kFields) {
+    Stream s(seed, fmt::format("plan/{}", f.name), trace);
+    bool on = allowed(f.fault_class, classes) && (f.fault_class == kShape || s.decide(2) == 1);
+    plan.*f.member = on ? log_uniform(s, f.low, f.high) : 0;
+  }
+  return plan;
+}
+
+std::string to_text(const FaultPlan& plan) {
+  std::string out;
+  for (const FaultField& f : kFields) {
+    uint64_t v = plan.*f.member;
+    if (is_off(f) && v == 0) continue;
+    fmt::format_to(std::back_inserter(out), "{}{}={}", out.empty() ? "" : " ", f.name, v);
+  }
+  return out;
+}
+
+bool set_fault(FaultPlan& plan, std::string_view name, uint64_t value) {
+  for (const FaultField& f : kFields) {
+    if (f.name != name) continue;
+    plan.*f.member = value;
+    return true;
+  }
+  return false;
+}
+
+std::string_view name(Fault fault) { return kFaultNames[static_cast<size_t>(fault)]; }
+
+uint64_t FaultCounts::total() const { return std::accumulate(counts_.begin(), counts_.end(), uint64_t{0}); }
+
+void FaultCounts::add(const FaultCounts& other) {
+  for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+}
+
+}  // namespace holdfast::sim
