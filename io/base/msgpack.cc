@@ -303,7 +303,7 @@ Bytes Cursor::raw() {
   return Bytes(start, static_cast<size_t>(p_ - start));
 }
 
-bool Cursor::string(Bytes& out) {
+bool Cursor::long_string(Bytes& out) {
   Value v;
   if (!next(v)) return false;
   if (v.kind != Kind::kString) return bad();

@@ -55,7 +55,18 @@ class Cursor {
   /// The bytes of one whole value, borrowed. Empty when there is none.
   Bytes raw();
   /// A string; false, and the cursor failed, when the next value is another kind.
-  bool string(Bytes& out);
+  bool string(Bytes& out) {
+    // Short strings, as most keys are, without a call.
+    if (p_ != end_ && (static_cast<uint8_t>(*p_) & 0xe0) == 0xa0) {
+      size_t n = static_cast<uint8_t>(*p_) & 0x1f;
+      if (n < remaining()) {
+        out = Bytes(p_ + 1, n);
+        p_ += 1 + n;
+        return true;
+      }
+    }
+    return long_string(out);
+  }
 
   /// False once a read failed; a read at the end is one that failed.
   bool ok() const { return ok_; }
@@ -63,6 +74,7 @@ class Cursor {
   size_t remaining() const { return static_cast<size_t>(end_ - p_); }
 
  private:
+  bool long_string(Bytes& out);
   bool bad() {
     ok_ = false;
     p_ = end_;
