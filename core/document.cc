@@ -21,7 +21,8 @@ Result<> check_is_map(Bytes document) {
 
 Result<> check_document_size(size_t size, const DocumentLimits& limits) {
   if (size <= limits.bytes) return {};
-  return fail(Code::kTooLarge, "the document has " + std::to_string(size) + " bytes, at most " + std::to_string(limits.bytes) +
+  return fail(Code::kTooLarge, "the document has " + std::to_string(size) + " bytes, at most " +
+                                   std::to_string(limits.bytes) +
                                    " are allowed: split it, or keep large binary data outside");
 }
 

@@ -46,8 +46,8 @@ void append_negative(Buffer& key, int64_t i) {
 
 Result<> check_size(Bytes payload) {
   if (payload.size() <= kMaxIdBytes) return {};
-  return fail(Code::kTooLarge, "_id has " + std::to_string(payload.size()) + " bytes, at most " + std::to_string(kMaxIdBytes) +
-                                   " are allowed: use a shorter one");
+  return fail(Code::kTooLarge, "_id has " + std::to_string(payload.size()) + " bytes, at most " +
+                                   std::to_string(kMaxIdBytes) + " are allowed: use a shorter one");
 }
 
 Result<Buffer> encode(const Value& v) {
@@ -78,7 +78,8 @@ Result<Buffer> encode(const Value& v) {
       append_be(key, static_cast<uint32_t>(v.bytes.size()));
       key.append(v.bytes);
       return key;
-    case Kind::kBool: return Buffer{kBoolean, static_cast<char>(v.boolean)};
+    case Kind::kBool:
+      return Buffer{kBoolean, static_cast<char>(v.boolean)};
     case Kind::kTime:
       key.push_back(kTime);
       append_be(key, static_cast<uint64_t>(v.i) ^ kSignBit);
@@ -96,7 +97,8 @@ Result<Buffer> id_key(Bytes value) {
   msgpack::Cursor c(value);
   Value v;
   if (!c.next(v)) return fail(Code::kBadRequest, "_id is not a MessagePack value");
-  if (!v.is_container() && !c.at_end()) return fail(Code::kBadRequest, "_id is followed by bytes that do not belong to it");
+  if (!v.is_container() && !c.at_end())
+    return fail(Code::kBadRequest, "_id is followed by bytes that do not belong to it");
   return encode(v);
 }
 

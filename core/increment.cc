@@ -35,15 +35,18 @@ Result<> append_sum(Buffer& out, const Value& a, const Value& b, Bytes path) {
   Wide x = integer(a), y = integer(b), sum = x + y;
   Wide most = x > INT64_MAX || y > INT64_MAX ? Wide{UINT64_MAX} : Wide{INT64_MAX};
   if (sum < INT64_MIN || sum > most)
-    return fail(Code::kBadRequest, "$inc at path " + std::string(path) +
-                                       " would overflow a 64-bit integer: use a double, or set the field to a smaller number");
+    return fail(Code::kBadRequest,
+                "$inc at path " + std::string(path) +
+                    " would overflow a 64-bit integer: use a double, or set the field to a smaller number");
   append_integer(out, sum);
   return {};
 }
 
 void append_computed(Buffer& out, const Value& number) {
-  if (number.kind == Kind::kFloat) msgpack::Writer(out).float64(number.f);
-  else append_integer(out, integer(number));
+  if (number.kind == Kind::kFloat)
+    msgpack::Writer(out).float64(number.f);
+  else
+    append_integer(out, integer(number));
 }
 
 }  // namespace holdfast::core

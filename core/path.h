@@ -1,15 +1,19 @@
-// Dotted paths, and what they find in a document: the traversal that queries (and later sorts, indexes and projections) share.
+// Dotted paths, and what they find in a document: the traversal that queries (and later sorts, indexes and projections)
+// share.
 //
-// A path is split at its dots: "a.b.0" has the components "a", "b" and "0". Against a document it finds *candidates*, as MongoDB's matcher
-// does (its manual, "Query an Array", "Query an Array of Embedded Documents"):
-//   - in a map, a component finds the field of that name; when there is none, or the value is a scalar, the candidate is "missing";
-//   - in an array, the whole rest of the path is tried in every element that is a map; a component that is an array position ("0", "17")
-//     also finds that element, and the path goes on in it;
-//   - elements that are scalars, and arrays inside arrays unless addressed by position, contribute nothing, not even "missing".
+// A path is split at its dots: "a.b.0" has the components "a", "b" and "0". Against a document it finds *candidates*,
+// as MongoDB's matcher does (its manual, "Query an Array", "Query an Array of Embedded Documents"):
+//   - in a map, a component finds the field of that name; when there is none, or the value is a scalar, the candidate
+//     is "missing";
+//   - in an array, the whole rest of the path is tried in every element that is a map; a component that is an array
+//     position ("0", "17") also finds that element, and the path goes on in it;
+//   - elements that are scalars, and arrays inside arrays unless addressed by position, contribute nothing, not even
+//     "missing".
 // So one path may find no candidate, one, or many.
 //
-// Pure, stateless, no allocation while visiting. A Path borrows the text it was parsed from. Time is linear in the bytes visited, but each
-// array position in a path may double the visits (it is a position or a field's name): callers bound positions() for paths of strangers.
+// Pure, stateless, no allocation while visiting. A Path borrows the text it was parsed from. Time is linear in the
+// bytes visited, but each array position in a path may double the visits (it is a position or a field's name): callers
+// bound positions() for paths of strangers.
 #pragma once
 
 #include <span>
@@ -51,7 +55,8 @@ class Path {
   std::vector<Component> components_;
 };
 
-/// The order in which updates visit and create fields: array positions by number, before all other names, which go by their bytes.
+/// The order in which updates visit and create fields: array positions by number, before all other names, which go by
+/// their bytes.
 std::strong_ordering visiting_order(const Path::Component& a, const Path::Component& b);
 
 enum class CandidateKind : uint8_t {
@@ -60,8 +65,9 @@ enum class CandidateKind : uint8_t {
   kElement,  ///< an element addressed by its position: if it is an array, its elements are no candidates
 };
 
-/// Calls `visit(kind, cursor)` for every candidate that `rest` finds in the value before which `at` stands, until a call returns true.
-/// The cursor stands before the candidate. Returns whether a call did. Bytes that are no MessagePack end the visit.
+/// Calls `visit(kind, cursor)` for every candidate that `rest` finds in the value before which `at` stands, until a
+/// call returns true. The cursor stands before the candidate. Returns whether a call did. Bytes that are no MessagePack
+/// end the visit.
 template <class Visit>
 bool visit_candidates(msgpack::Cursor at, Path::Rest rest, Visit&& visit) {
   using msgpack::Kind;

@@ -9,7 +9,7 @@ using msgpack::Cursor;
 using msgpack::Kind;
 using msgpack::Value;
 
-// --- compiling ---
+// ---- Compiling ----
 
 class QueryCompiler {
  public:
@@ -57,8 +57,9 @@ class QueryCompiler {
       Bytes name;
       at.string(name);
       if (!is_operator(name))
-        return fail(Code::kBadRequest, "the query mixes operators with the field " + std::string(name.substr(0, 100)) + " " +
-                                           at_path(path) + ": to compare with a document that holds operators' names use $eq");
+        return fail(Code::kBadRequest, "the query mixes operators with the field " + std::string(name.substr(0, 100)) +
+                                           " " + at_path(path) +
+                                           ": to compare with a document that holds operators' names use $eq");
       Bytes operand = at.raw();
       if (name != "$eq") return unsupported(name, at_path(path));
       HF_CHECK_OK(condition(path, Query::Operator::kEqual, operand));
@@ -113,7 +114,7 @@ class QueryCompiler {
 
 Result<Query> Query::compile(Bytes query) { return QueryCompiler().compile(query); }
 
-// --- matching ---
+// ---- Matching ----
 
 namespace {
 

@@ -1,16 +1,17 @@
 // Queries: compiled once, then matched against raw documents.
 //
-// Place in the system: the session compiles a request's query; the engine asks id_key() for a point lookup, else scans and calls matches()
-// for every document. What each operator means is in OPERATORS.md.
+// Place in the system: the session compiles a request's query; the engine asks id_key() for a point lookup, else scans
+// and calls matches() for every document. What each operator means is in OPERATORS.md.
 //
-// Shape. A query is a conjunction of conditions; a condition is a path, an operator and an operand. Conditions are sorted by the first
-// component of their paths, so that matches() walks the document's top-level fields once, evaluates the conditions of each field as it
-// passes, and stops at the first that fails or when none is left. An operator on values is one more case in holds(). $or, $nor and $not
-// will be conditions without a path, whose operand is a list of conjunctions over the same document.
+// Shape. A query is a conjunction of conditions; a condition is a path, an operator and an operand. Conditions are
+// sorted by the first component of their paths, so that matches() walks the document's top-level fields once, evaluates
+// the conditions of each field as it passes, and stops at the first that fails or when none is left. An operator on
+// values is one more case in holds(). $or, $nor and $not will be conditions without a path, whose operand is a list of
+// conjunctions over the same document.
 //
 // Invariants
-//  1. matches() neither allocates nor fails, and its time is bounded by (bytes of the document) x (conditions) x 2^kMaxPositions, in
-//     practice by one pass. A document that is not well-formed matches or not, without harm.
+//  1. matches() neither allocates nor fails. Its time is bounded by (bytes of the document) x (conditions) x
+//     2^kMaxPositions, in practice by one pass. A document that is not well-formed matches or not, without harm.
 //  2. Compiled form and operands are owned: the bytes given to compile() may go.
 //
 // Immutable after compile(): may be shared by any cores.
@@ -31,7 +32,8 @@ class Query {
   static constexpr size_t kMaxConditions = 1000;
   static constexpr size_t kMaxPositions = 8;  ///< array positions in one path
 
-  /// Errors: kBadRequest (malformed, naming the place), kUnsupported (an operator that is not there, naming it and its path), kTooLarge.
+  /// Errors: kBadRequest (malformed, naming the place), kUnsupported (an operator that is not there, naming it and its
+  /// path), kTooLarge.
   static Result<Query> compile(Bytes query);
 
   Query(Query&&) = default;
@@ -39,7 +41,8 @@ class Query {
 
   bool matches(Bytes document) const;
 
-  /// The key of the only `_id` that can match, when the query asks for one by equality: look that one up, then ask matches() of it.
+  /// The key of the only `_id` that can match, when the query asks for one by equality: look that one up, then ask
+  /// matches() of it.
   const std::optional<Buffer>& id_key() const { return id_key_; }
   /// Whether every document matches.
   bool matches_all() const { return conditions_.empty(); }

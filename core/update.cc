@@ -59,21 +59,27 @@ class UpdateCompiler {
     if (any_operator && any_field)
       return fail(Code::kBadRequest, "an update mixes operators with fields: put the fields under $set");
     if (!any_operator)
-      return fail(Code::kUnsupported, "an update without operators replaces the document, which is not supported: use $set");
+      return fail(Code::kUnsupported,
+                  "an update without operators replaces the document, which is not supported: use $set");
     return {};
   }
 
   Result<> one_operator(Bytes name, Bytes operands) {
     Action action;
-    if (name == "$set") action = Action::kSet;
-    else if (name == "$unset") action = Action::kUnset;
-    else if (name == "$inc") action = Action::kIncrement;
-    else return fail(Code::kUnsupported, quoted(name) + " in an update is not supported" + first_path(operands));
+    if (name == "$set")
+      action = Action::kSet;
+    else if (name == "$unset")
+      action = Action::kUnset;
+    else if (name == "$inc")
+      action = Action::kIncrement;
+    else
+      return fail(Code::kUnsupported, quoted(name) + " in an update is not supported" + first_path(operands));
     Cursor at(operands);
     Value head;
     at.next(head);
     if (head.kind != Kind::kMap)
-      return fail(Code::kBadRequest, quoted(name) + " takes a document of paths and values, not " + std::string(type_name(head.kind)));
+      return fail(Code::kBadRequest,
+                  quoted(name) + " takes a document of paths and values, not " + std::string(type_name(head.kind)));
     for (uint32_t i = 0; i < head.count; ++i) {
       Bytes path;
       at.string(path);
@@ -99,19 +105,23 @@ class UpdateCompiler {
     HF_TRY(path, Path::parse(text));
     for (const Path::Component& c : path.components()) {
       if (c.name.empty()) return refuse(Code::kBadRequest, "a part of the path is empty");
-      if (c.name == "$" || c.name.starts_with("$[")) return refuse(Code::kUnsupported, "positional operators are not supported");
-      if (c.name.starts_with('$')) return refuse(Code::kBadRequest, "a field's name that begins with $ cannot be updated");
+      if (c.name == "$" || c.name.starts_with("$["))
+        return refuse(Code::kUnsupported, "positional operators are not supported");
+      if (c.name.starts_with('$'))
+        return refuse(Code::kBadRequest, "a field's name that begins with $ cannot be updated");
     }
     if (path.first().name == "_id") {
       if (action != Action::kSet || path.components().size() > 1) return refuse(Code::kBadRequest, "_id never changes");
       action = Action::kKeepId;
     }
     if (action == Action::kIncrement && !is_number(kind_of(operand)))
-      return refuse(Code::kBadRequest, "the increment must be a number, not " + std::string(type_name(kind_of(operand))));
+      return refuse(Code::kBadRequest,
+                    "the increment must be a number, not " + std::string(type_name(kind_of(operand))));
     if (action == Action::kSet) {
       int depth = update_.limits_.depth - static_cast<int>(path.components().size());
       if (depth < 0 || !msgpack::validate(operand, {.max_depth = depth}))
-        return refuse(Code::kTooLarge, "the document would be nested more than " + std::to_string(update_.limits_.depth) + " deep");
+        return refuse(Code::kTooLarge,
+                      "the document would be nested more than " + std::to_string(update_.limits_.depth) + " deep");
     }
     entries_.push_back({std::move(path), action, operand});
     return {};
@@ -141,7 +151,8 @@ class UpdateCompiler {
       if (path.components().size() > depth + 1) {
         HF_CHECK_OK(grow_tree(child, entries.first(n), depth + 1));
       } else if (n > 1) {
-        return fail(Code::kBadRequest, "the update's paths " + quoted(path.text()) + " and " + quoted(entries[1].path.text()) +
+        return fail(Code::kBadRequest, "the update's paths " + quoted(path.text()) + " and " +
+                                           quoted(entries[1].path.text()) +
                                            " conflict: name each field once, and none inside another");
       } else {
         child.action = entries.front().action;
@@ -159,6 +170,8 @@ class UpdateCompiler {
   std::vector<Entry> entries_;
 };
 
-Result<Update> Update::compile(Bytes update, const DocumentLimits& limits) { return UpdateCompiler(limits).compile(update); }
+Result<Update> Update::compile(Bytes update, const DocumentLimits& limits) {
+  return UpdateCompiler(limits).compile(update);
+}
 
 }  // namespace holdfast::core

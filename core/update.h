@@ -1,15 +1,16 @@
 // Updates: `$set`, `$unset`, `$inc`, compiled once, then applied to documents.
 //
-// Place in the system: the session compiles a request's update; the engine applies it to a document's committed or pending version and logs
-// the result as a whole document. What each operator means is in OPERATORS.md.
+// Place in the system: the session compiles a request's update; the engine applies it to a document's committed or
+// pending version and logs the result as a whole document. What each operator means is in OPERATORS.md.
 //
-// Shape. The paths of all operators form one tree: an inner node is a field that some paths go through, a leaf is an action. apply() walks
-// the tree and the document together, copies what no path touches byte for byte in long runs, and writes the head of a map or array anew only
-// when its count changes. Another operator is another action.
+// Shape. The paths of all operators form one tree: an inner node is a field that some paths go through, a leaf is an
+// action. apply() walks the tree and the document together, copies what no path touches byte for byte in long runs, and
+// writes the head of a map or array anew only when its count changes. Another operator is another action.
 //
 // Invariants
 //  1. apply() gives a whole new document or an error: nothing is ever half applied.
-//  2. What no path names keeps its bytes and order. New fields come last, in visiting_order() of their names, whatever the order in the update.
+//  2. What no path names keeps its bytes and order. New fields come last, in visiting_order() of their names, whatever
+//     the order in the update.
 //  3. `_id` never changes. The result obeys the limits.
 //  4. Deterministic: the same update and document give the same bytes.
 //
@@ -30,8 +31,9 @@ struct UpdateNode {
   Path::Component field;
   Bytes path;  ///< from the root to here, for messages
   Action action = Action::kDescend;
-  Bytes operand;        ///< kSet, kKeepId: the value; kIncrement: the number
-  bool creates = true;  ///< whether the field is made when it is missing: not for kUnset, nor for a kDescend to nothing else
+  Bytes operand;  ///< kSet, kKeepId: the value; kIncrement: the number
+  /// Whether the field is made when it is missing: not for kUnset, nor for a kDescend to nothing else.
+  bool creates = true;
   std::vector<UpdateNode> children;  ///< kDescend; in visiting_order()
 };
 
@@ -41,17 +43,18 @@ class Update {
   static constexpr size_t kMaxPaths = 10'000;
   static constexpr uint32_t kMaxPadding = 1'500'000;  ///< nulls put between an array's end and a new element
 
-  /// Errors: kBadRequest (malformed, or paths that conflict), kUnsupported (another operator, or a replacement document), kTooLarge; each
-  /// naming operator and path.
+  /// Errors: kBadRequest (malformed, or paths that conflict), kUnsupported (another operator, or a replacement
+  /// document), kTooLarge; each naming operator and path.
   static Result<Update> compile(Bytes update, const DocumentLimits& limits = {});
 
   Update(Update&&) = default;
   Update& operator=(Update&&) = default;
 
+  enum class Outcome : uint8_t { kUnchanged, kChanged };
   struct Applied {
     Buffer document;
-    enum class Effect : uint8_t { kUnchanged, kChanged } effect = Effect::kUnchanged;  ///< kUnchanged: the bytes are those given
-    bool changed() const { return effect == Effect::kChanged; }
+    Outcome outcome = Outcome::kUnchanged;  ///< kUnchanged: the bytes are those given
+    bool changed() const { return outcome == Outcome::kChanged; }
   };
   /// Requires a document that check_document() accepted.
   /// Errors: kBadRequest (the document's values do not allow it), kTooLarge, kCorrupt (not a well-formed document).

@@ -22,8 +22,8 @@ const UpdateNode* find_child(const UpdateNode& node, Bytes name) {
     return nullptr;
   }
   auto wanted = Path::component(name);
-  auto it = std::ranges::lower_bound(node.children, wanted, [](auto& a, auto& b) { return visiting_order(a, b) < 0; },
-                                     &UpdateNode::field);
+  auto it = std::ranges::lower_bound(
+      node.children, wanted, [](auto& a, auto& b) { return visiting_order(a, b) < 0; }, &UpdateNode::field);
   return it != node.children.end() && it->field.name == name ? &*it : nullptr;
 }
 
@@ -38,8 +38,10 @@ class Applier {
     if (!find_fields(node, old, fields)) return corrupt();
     uint32_t count = fields.count - fields.removed;
     for (size_t i = 0; i < node.children.size(); ++i) count += !fields.found[i] && node.children[i].creates;
-    if (count == fields.count) out_.append(old.substr(0, fields.body));
-    else msgpack::Writer(out_).map(count);
+    if (count == fields.count)
+      out_.append(old.substr(0, fields.body));
+    else
+      msgpack::Writer(out_).map(count);
 
     size_t copied = fields.body;
     for (const Field& f : fields.touched) {
@@ -69,9 +71,9 @@ class Applier {
   struct Fields {
     uint32_t count = 0;
     uint32_t removed = 0;
-    size_t body = 0;              // where the first key begins
-    std::vector<Field> touched;   // in the document's order
-    std::vector<char> found;      // per child
+    size_t body = 0;             // where the first key begins
+    std::vector<Field> touched;  // in the document's order
+    std::vector<char> found;     // per child
   };
 
   static bool find_fields(const UpdateNode& node, Bytes old, Fields& fields) {
@@ -113,8 +115,10 @@ class Applier {
     Value head;
     at.next(head);
     auto position = [&] { return old.size() - at.remaining(); };
-    if (new_count == count) out_.append(old.substr(0, position()));
-    else msgpack::Writer(out_).array(new_count);
+    if (new_count == count)
+      out_.append(old.substr(0, position()));
+    else
+      msgpack::Writer(out_).array(new_count);
 
     auto child = children.begin();
     size_t copied = position();
@@ -142,18 +146,23 @@ class Applier {
     return {};
   }
 
-  // The value `old` is there: appends what becomes of it. An element is unset to null, since others must keep their positions.
+  // The value `old` is there: appends what becomes of it. An element is unset to null, since others must keep their
+  // positions.
   Result<> present(const UpdateNode& node, Bytes old) {
     switch (node.action) {
-      case Action::kSet: return replace(old, node.operand);
-      case Action::kUnset: return replace(old, "\xc0");
-      case Action::kIncrement: return increment(node, old);
+      case Action::kSet:
+        return replace(old, node.operand);
+      case Action::kUnset:
+        return replace(old, "\xc0");
+      case Action::kIncrement:
+        return increment(node, old);
       case Action::kKeepId:
         if (!equal(old, node.operand))
           return fail(Code::kBadRequest, "$set at path _id: _id never changes; delete the document and insert another");
         out_.append(old);
         return {};
-      case Action::kDescend: return descend(node, old);
+      case Action::kDescend:
+        return descend(node, old);
     }
     return corrupt();
   }
@@ -198,7 +207,9 @@ class Applier {
   Result<> missing(const UpdateNode& node) {
     changed_ = true;
     switch (node.action) {
-      case Action::kSet: out_.append(node.operand); return {};
+      case Action::kSet:
+        out_.append(node.operand);
+        return {};
       case Action::kIncrement: {
         Value by;
         Cursor(node.operand).next(by);
@@ -216,7 +227,8 @@ class Applier {
         return {};
       }
       case Action::kKeepId:
-      case Action::kUnset: break;
+      case Action::kUnset:
+        break;
     }
     return corrupt();  // only a document without _id comes here
   }
@@ -225,14 +237,15 @@ class Applier {
   static Result<> check_padding(const UpdateNode& node, uint32_t padding) {
     if (padding <= Update::kMaxPadding) return {};
     return fail(Code::kTooLarge, "path " + std::string(node.path) + " lies " + std::to_string(padding) +
-                                     " elements behind the array's end, at most " + std::to_string(Update::kMaxPadding) +
-                                     " are filled up with null");
+                                     " elements behind the array's end, at most " +
+                                     std::to_string(Update::kMaxPadding) + " are filled up with null");
   }
 
   static Result<> cannot_enter(const UpdateNode& child, Kind kind) {
     Bytes parent = child.path.substr(0, child.path.size() - child.field.name.size() - 1);
-    return fail(Code::kBadRequest, "cannot make the field " + std::string(child.field.name) + " at path " + std::string(child.path) + ": " +
-                                       std::string(parent) + " holds " + std::string(type_name(kind)));
+    return fail(Code::kBadRequest, "cannot make the field " + std::string(child.field.name) + " at path " +
+                                       std::string(child.path) + ": " + std::string(parent) + " holds " +
+                                       std::string(type_name(kind)));
   }
 
   const DocumentLimits& limits_;
@@ -248,7 +261,7 @@ Result<Update::Applied> Update::apply(Bytes document) const {
   Applier applier(limits_, applied.document);
   HF_CHECK_OK(applier.map(root_, document));
   HF_CHECK_OK(check_document_size(applied.document.size(), limits_));
-  if (applier.changed()) applied.effect = Applied::Effect::kChanged;
+  if (applier.changed()) applied.outcome = Outcome::kChanged;
   return applied;
 }
 

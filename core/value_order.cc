@@ -11,17 +11,26 @@ using std::weak_ordering;
 
 std::string_view type_name(Kind kind) {
   switch (kind) {
-    case Kind::kNil: return "null";
-    case Kind::kBool: return "a boolean";
+    case Kind::kNil:
+      return "null";
+    case Kind::kBool:
+      return "a boolean";
     case Kind::kUint:
     case Kind::kInt:
-    case Kind::kFloat: return "a number";
-    case Kind::kString: return "a string";
-    case Kind::kBinary: return "binary data";
-    case Kind::kArray: return "an array";
-    case Kind::kMap: return "a document";
-    case Kind::kTime: return "a time";
-    case Kind::kExtension: return "an extension value";
+    case Kind::kFloat:
+      return "a number";
+    case Kind::kString:
+      return "a string";
+    case Kind::kBinary:
+      return "binary data";
+    case Kind::kArray:
+      return "an array";
+    case Kind::kMap:
+      return "a document";
+    case Kind::kTime:
+      return "a time";
+    case Kind::kExtension:
+      return "an extension value";
   }
   return "an unknown value";
 }
@@ -38,7 +47,8 @@ weak_ordering compare_floats(double a, double b) {
   return a < b ? weak_ordering::less : a > b ? weak_ordering::greater : weak_ordering::equivalent;
 }
 
-// The conversions below are exact: a double within the integer's range is cut to its integral part, and what was cut decides a tie.
+// The conversions below are exact: a double within the integer's range is cut to its integral part, and what was cut
+// decides a tie.
 weak_ordering compare_uint_float(uint64_t u, double f) {
   if (std::isnan(f) || f < 0) return weak_ordering::greater;
   if (f >= kTwo64) return weak_ordering::less;
@@ -106,17 +116,22 @@ weak_ordering compare_scalars(const Value& a, const Value& b) {
   switch (a.kind) {
     case Kind::kUint:
     case Kind::kInt:
-    case Kind::kFloat: return compare_numbers(a, b);
-    case Kind::kString: return a.bytes <=> b.bytes;
-    case Kind::kBinary: return compare_sized(a.bytes, b.bytes);
-    case Kind::kBool: return a.boolean <=> b.boolean;
+    case Kind::kFloat:
+      return compare_numbers(a, b);
+    case Kind::kString:
+      return a.bytes <=> b.bytes;
+    case Kind::kBinary:
+      return compare_sized(a.bytes, b.bytes);
+    case Kind::kBool:
+      return a.boolean <=> b.boolean;
     case Kind::kTime:
       if (a.i != b.i) return a.i <=> b.i;
       return a.nanoseconds <=> b.nanoseconds;
     case Kind::kExtension:
       if (a.extension_type != b.extension_type) return a.extension_type <=> b.extension_type;
       return compare_sized(a.bytes, b.bytes);
-    default: return weak_ordering::equivalent;
+    default:
+      return weak_ordering::equivalent;
   }
 }
 

@@ -106,7 +106,9 @@ class Parser {
   std::string word() {
     space();
     size_t n = 0;
-    while (n < in_.size() && (std::isalnum(static_cast<unsigned char>(in_[n])) || std::string_view("_$.+-").contains(in_[n]))) ++n;
+    while (n < in_.size() &&
+           (std::isalnum(static_cast<unsigned char>(in_[n])) || std::string_view("_$.+-").contains(in_[n])))
+      ++n;
     std::string s(in_.substr(0, n));
     in_.remove_prefix(n);
     return s;
@@ -160,14 +162,16 @@ class Parser {
   }
 
   Tree typed(const std::string& type) {
-    Tree t = at_string() ? written([&](Writer& w) { type == "bin" ? w.binary(string()) : w.string(string()); }) : number(type);
+    Tree t = at_string() ? written([&](Writer& w) { type == "bin" ? w.binary(string()) : w.string(string()); })
+                         : number(type);
     need(')');
     return t;
   }
 
   Tree number(const std::string& type) {
     std::string w = word();
-    auto u = w.starts_with('-') ? static_cast<uint64_t>(std::strtoll(w.c_str(), nullptr, 10)) : std::strtoull(w.c_str(), nullptr, 10);
+    auto u = w.starts_with('-') ? static_cast<uint64_t>(std::strtoll(w.c_str(), nullptr, 10))
+                                : std::strtoull(w.c_str(), nullptr, 10);
     if (type == "f32") return decode(wide('\xca', std::bit_cast<uint32_t>(std::strtof(w.c_str(), nullptr))));
     if (type == "f64") return decode(wide('\xcb', std::bit_cast<uint64_t>(std::strtod(w.c_str(), nullptr))));
     if (type == "u8") return decode(wide('\xcc', static_cast<uint8_t>(u)));
@@ -196,8 +200,10 @@ class Parser {
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts(1);
   for (char c : path) {
-    if (c == '.') parts.emplace_back();
-    else parts.back() += c;
+    if (c == '.')
+      parts.emplace_back();
+    else
+      parts.back() += c;
   }
   return parts;
 }
@@ -221,12 +227,18 @@ Buffer mp(std::string_view text) { return encode(parse(text)); }
 
 std::string show(const Tree& t) {
   switch (t.kind) {
-    case Kind::kNil: return "null";
-    case Kind::kBool: return t.boolean ? "true" : "false";
-    case Kind::kString: return "'" + t.text + "'";
-    case Kind::kBinary: return "bin('" + t.text + "')";
-    case Kind::kExtension: return "ext(" + std::to_string(t.extension_type) + ",'" + t.text + "')";
-    case Kind::kTime: return "time(" + std::to_string(t.seconds) + "," + std::to_string(t.nanoseconds) + ")";
+    case Kind::kNil:
+      return "null";
+    case Kind::kBool:
+      return t.boolean ? "true" : "false";
+    case Kind::kString:
+      return "'" + t.text + "'";
+    case Kind::kBinary:
+      return "bin('" + t.text + "')";
+    case Kind::kExtension:
+      return "ext(" + std::to_string(t.extension_type) + ",'" + t.text + "')";
+    case Kind::kTime:
+      return "time(" + std::to_string(t.seconds) + "," + std::to_string(t.nanoseconds) + ")";
     case Kind::kUint:
     case Kind::kInt:
     case Kind::kFloat: {
@@ -255,7 +267,8 @@ namespace {
 
 int type_number(const Tree& t) {
   if (t.is_number()) return 1;
-  constexpr Kind kOrder[] = {Kind::kNil, Kind::kUint, Kind::kString, Kind::kMap, Kind::kArray, Kind::kBinary, Kind::kBool, Kind::kTime, Kind::kExtension};
+  constexpr Kind kOrder[] = {Kind::kNil,    Kind::kUint, Kind::kString, Kind::kMap,      Kind::kArray,
+                             Kind::kBinary, Kind::kBool, Kind::kTime,   Kind::kExtension};
   return static_cast<int>(std::ranges::find(kOrder, t.kind) - kOrder);
 }
 
@@ -280,9 +293,12 @@ int naive_compare(const Tree& a, const Tree& b) {
     return three_way(a.number, b.number);
   }
   switch (a.kind) {
-    case Kind::kString: return compare_bytes(a.text, b.text);
-    case Kind::kBool: return three_way(a.boolean, b.boolean);
-    case Kind::kTime: return three_way(std::pair(a.seconds, a.nanoseconds), std::pair(b.seconds, b.nanoseconds));
+    case Kind::kString:
+      return compare_bytes(a.text, b.text);
+    case Kind::kBool:
+      return three_way(a.boolean, b.boolean);
+    case Kind::kTime:
+      return three_way(std::pair(a.seconds, a.nanoseconds), std::pair(b.seconds, b.nanoseconds));
     case Kind::kExtension:
     case Kind::kBinary:
       if (int o = three_way(a.extension_type, b.extension_type)) return o;
@@ -301,19 +317,62 @@ int naive_compare(const Tree& a, const Tree& b) {
         if (int o = naive_compare(value_a, value_b)) return o;
       }
       return three_way(a.fields.size(), b.fields.size());
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
 Tree TreeGenerator::scalar() {
   static const std::vector<Tree> kScalars = [] {
     std::vector<Tree> all;
-    for (const char* text :
-         {"null", "true", "false", "0", "1", "2", "i64(1)", "u32(2)", "1.0", "f32(1.0)", "0.5", "-0.0", "-1", "i32(-1)", "-1.0", "-1.5",
-          "9007199254740992", "9007199254740993", "9007199254740992.0", "-9007199254740993", "-9007199254740992.0", "9223372036854775807",
-          "9223372036854775808", "u64(18446744073709551615)", "9223372036854775808.0", "18446744073709551616.0", "i64(-9223372036854775808)",
-          "i64(-9223372036854775807)", "-9223372036854775808.0", "nan", "f32(nan)", "inf", "-inf", "1e300", "''", "'a'", "'b'", "'ab'", "bin('')",
-          "bin('a')", "bin('b')", "bin('aa')", "time(0,0)", "time(0,1)", "time(-1,5)", "time(17179869184,0)", "ext(5,'a')", "ext(-1,'ab')"})
+    for (const char* text : {"null",
+                             "true",
+                             "false",
+                             "0",
+                             "1",
+                             "2",
+                             "i64(1)",
+                             "u32(2)",
+                             "1.0",
+                             "f32(1.0)",
+                             "0.5",
+                             "-0.0",
+                             "-1",
+                             "i32(-1)",
+                             "-1.0",
+                             "-1.5",
+                             "9007199254740992",
+                             "9007199254740993",
+                             "9007199254740992.0",
+                             "-9007199254740993",
+                             "-9007199254740992.0",
+                             "9223372036854775807",
+                             "9223372036854775808",
+                             "u64(18446744073709551615)",
+                             "9223372036854775808.0",
+                             "18446744073709551616.0",
+                             "i64(-9223372036854775808)",
+                             "i64(-9223372036854775807)",
+                             "-9223372036854775808.0",
+                             "nan",
+                             "f32(nan)",
+                             "inf",
+                             "-inf",
+                             "1e300",
+                             "''",
+                             "'a'",
+                             "'b'",
+                             "'ab'",
+                             "bin('')",
+                             "bin('a')",
+                             "bin('b')",
+                             "bin('aa')",
+                             "time(0,0)",
+                             "time(0,1)",
+                             "time(-1,5)",
+                             "time(17179869184,0)",
+                             "ext(5,'a')",
+                             "ext(-1,'ab')"})
       all.push_back(parse(text));
     return all;
   }();
@@ -389,9 +448,12 @@ Tree TreeGenerator::rewidth(const Tree& tree) {
 const Tree& TreeGenerator::part(const Tree& tree) {
   const Tree* t = &tree;
   while (rng.chance(2, 3)) {
-    if (t->is_map() && !t->fields.empty()) t = &t->fields[rng.below(t->fields.size())].second;
-    else if (t->is_array() && !t->items.empty()) t = &t->items[rng.below(t->items.size())];
-    else break;
+    if (t->is_map() && !t->fields.empty())
+      t = &t->fields[rng.below(t->fields.size())].second;
+    else if (t->is_array() && !t->items.empty())
+      t = &t->items[rng.below(t->items.size())];
+    else
+      break;
   }
   return *t;
 }

@@ -1,8 +1,9 @@
-// Values as trees: what tests write down, generate, decode and compare. Slow and simple on purpose; shares nothing with core but the cursor.
+// Values as trees: what tests write down, generate, decode and compare. Slow and simple on purpose; shares nothing with
+// core but the cursor.
 //
-// The text form is JSON with these liberties: keys that are plain words need no quotes; strings take ' or "; 5 is the shortest integer, 5.0 a
-// 64-bit float; u8(5) u16 u32 u64, i8(-5) i16 i32 i64, f32(1.5), f64(1e300) choose a width; nan, inf, -inf; bin('ab'), ext(5,'ab'),
-// time(seconds,nanoseconds).
+// The text form is JSON with these liberties: keys that are plain words need no quotes; strings take ' or "; 5 is the
+// shortest integer, 5.0 a 64-bit float; u8(5) u16 u32 u64, i8(-5) i16 i32 i64, f32(1.5), f64(1e300) choose a width;
+// nan, inf, -inf; bin('ab'), ext(5,'ab'), time(seconds,nanoseconds).
 #pragma once
 
 #include <optional>
@@ -26,7 +27,7 @@ struct Tree {
   ~Tree();
 
   msgpack::Kind kind = msgpack::Kind::kNil;
-  Buffer raw{'\xc0'};  ///< of a scalar: its encoding
+  Buffer raw{'\xc0'};      ///< of a scalar: its encoding
   long double number = 0;  ///< kUint, kInt, kFloat: the exact value (64 bits of mantissa hold every one)
   bool boolean = false;
   std::string text;  ///< kString, kBinary, kExtension: the payload

@@ -1,4 +1,5 @@
-// Keys of ids: what may be one, that keys sort and compare as ids do, and the bytes that are part of the format for good.
+// Keys of ids: what may be one, that keys sort and compare as ids do, and the bytes that are part of the format for
+// good.
 #include "core/id_key.h"
 
 #include <gtest/gtest.h>
@@ -60,7 +61,8 @@ TEST(IdKey, HasTheBytesOfTheFormat) {
 }
 
 TEST(IdKey, IsOneForANumberInEveryWidth) {
-  for (const char* text : {"1.0", "f32(1)", "u8(1)", "u16(1)", "u32(1)", "u64(1)", "i8(1)", "i16(1)", "i32(1)", "i64(1)"})
+  for (const char* text :
+       {"1.0", "f32(1)", "u8(1)", "u16(1)", "u32(1)", "u64(1)", "i8(1)", "i16(1)", "i32(1)", "i64(1)"})
     EXPECT_EQ(key(text), key("1")) << text;
   EXPECT_EQ(key("f32(nan)"), key("nan"));
   EXPECT_EQ(key("-nan"), key("nan"));
@@ -126,10 +128,18 @@ TEST(IdKey, SortsNeighbouringNumbersAsValuesDo) {
       uint64_t n = base + rng.between(0, 6) - 3;
       msgpack::Writer w(b);
       switch (rng.below(4)) {
-        case 0: w.uint(n); break;
-        case 1: w.int64(-static_cast<int64_t>(n >> 1)); break;
-        case 2: w.float64(std::nextafter(static_cast<double>(n), rng.chance(1, 2) ? INFINITY : 0)); break;
-        default: w.float64(-static_cast<double>(n >> 1)); break;
+        case 0:
+          w.uint(n);
+          break;
+        case 1:
+          w.int64(-static_cast<int64_t>(n >> 1));
+          break;
+        case 2:
+          w.float64(std::nextafter(static_cast<double>(n), rng.chance(1, 2) ? INFINITY : 0));
+          break;
+        default:
+          w.float64(-static_cast<double>(n >> 1));
+          break;
       }
       return b;
     };

@@ -1,4 +1,5 @@
-// Queries by equality: cases from MongoDB's manual and matcher, refusals, and agreement with a naive evaluator over generated documents.
+// Queries by equality: cases from MongoDB's manual and matcher, refusals, and agreement with a naive evaluator over
+// generated documents.
 #include "core/query.h"
 
 #include <gtest/gtest.h>
@@ -82,7 +83,9 @@ TEST(Query, ManyFieldsAreFoundToo) {
 }
 
 TEST(Query, EmbeddedDocumentsAreEqualFieldByFieldInOrder) {
-  expect_all(true, {{"{a: {b: 1, c: 2}}", "{a: {b: 1.0, c: i64(2)}}"}, {"{a: {}}", "{a: {}}"}, {"{a: {b: {'$gt': 1}}}", "{a: {b: {'$gt': 1}}}"}});
+  expect_all(true, {{"{a: {b: 1, c: 2}}", "{a: {b: 1.0, c: i64(2)}}"},
+                    {"{a: {}}", "{a: {}}"},
+                    {"{a: {b: {'$gt': 1}}}", "{a: {b: {'$gt': 1}}}"}});
   expect_all(false, {{"{a: {b: 1, c: 2}}", "{a: {c: 2, b: 1}}"},
                      {"{a: {b: 1}}", "{a: {b: 1, c: 2}}"},
                      {"{a: {b: 1, c: 2}}", "{a: {b: 1}}"},
@@ -228,7 +231,8 @@ TEST(Query, AnswersOnBrokenDocuments) {
 }
 
 TEST(Query, TimeStaysBoundedOnNestedPositions) {
-  // Every level can be read as a position or as a field named "0": 2^8 ways at most, since paths with more positions are refused.
+  // Every level can be read as a position or as a field named "0": 2^8 ways at most, since paths with more positions
+  // are refused.
   std::string document = "1";
   for (int i = 0; i < 40; ++i) document = "[{'0': " + document + "}]";
   Query q = compiled("{'a.0.0.0.0.0.0.0.0': 2}");
@@ -253,8 +257,10 @@ void find(const Tree& t, std::span<const std::string> rest, std::vector<Found>& 
     const Tree& item = t.items[i];
     if (item.is_map()) find(item, rest, out);
     if (std::to_string(i) != rest[0]) continue;
-    if (rest.size() == 1) out.push_back({&item, true});
-    else if (item.is_map() || item.is_array()) find(item, rest.subspan(1), out);
+    if (rest.size() == 1)
+      out.push_back({&item, true});
+    else if (item.is_map() || item.is_array())
+      find(item, rest.subspan(1), out);
   }
 }
 
@@ -290,7 +296,8 @@ TEST(Query, AgreesWithTheNaiveEvaluatorOnGeneratedCases) {
     }
     auto q = Query::compile(encode(query));
     ASSERT_TRUE(q) << "seed " << seed << ": " << show(query) << ": " << q.error().text();
-    ASSERT_EQ(q->matches(encode(document)), expected) << "seed " << seed << ": " << show(query) << " on " << show(document);
+    ASSERT_EQ(q->matches(encode(document)), expected)
+        << "seed " << seed << ": " << show(query) << " on " << show(document);
     ++(expected ? yes : no);
   }
   EXPECT_GT(yes, 10'000);

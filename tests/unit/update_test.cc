@@ -1,4 +1,5 @@
-// Updates: each operator by cases, refusals, bytes that must stay, and agreement with a naive updater over generated documents.
+// Updates: each operator by cases, refusals, bytes that must stay, and agreement with a naive updater over generated
+// documents.
 #include "core/update.h"
 
 #include <gtest/gtest.h>
@@ -124,15 +125,18 @@ TEST(UpdateInc, LeavesTheBytesWhenNothingChanges) {
 }
 
 TEST(UpdateInc, IsExactAtTheEndsOfIntegers) {
-  expect_results({{"{'$inc': {a: 1}}", "{_id: 1, a: 9223372036854775806}", "{_id: 1, a: i64(9223372036854775807)}"},
-                  {"{'$inc': {a: -1}}", "{_id: 1, a: i64(-9223372036854775807)}", "{_id: 1, a: i64(-9223372036854775808)}"},
-                  {"{'$inc': {a: 1}}", "{_id: 1, a: 9223372036854775808}", "{_id: 1, a: u64(9223372036854775809)}"},
-                  {"{'$inc': {a: -1}}", "{_id: 1, a: 9223372036854775808}", "{_id: 1, a: i64(9223372036854775807)}"},
-                  {"{'$inc': {a: u64(18446744073709551615)}}", "{_id: 1}", "{_id: 1, a: u64(18446744073709551615)}"},
-                  {"{'$inc': {a: u64(18446744073709551615)}}", "{_id: 1, a: i64(-9223372036854775808)}", "{_id: 1, a: i64(9223372036854775807)}"}});
-  expect_refusals({{"{'$inc': {a: 1}}", "{_id: 1, a: 9223372036854775807}", Code::kBadRequest, "overflow"},
-                   {"{'$inc': {a: -1}}", "{_id: 1, a: i64(-9223372036854775808)}", Code::kBadRequest, "path a would overflow"},
-                   {"{'$inc': {'b.c': 1}}", "{_id: 1, b: {c: 18446744073709551615}}", Code::kBadRequest, "path b.c"}});
+  expect_results(
+      {{"{'$inc': {a: 1}}", "{_id: 1, a: 9223372036854775806}", "{_id: 1, a: i64(9223372036854775807)}"},
+       {"{'$inc': {a: -1}}", "{_id: 1, a: i64(-9223372036854775807)}", "{_id: 1, a: i64(-9223372036854775808)}"},
+       {"{'$inc': {a: 1}}", "{_id: 1, a: 9223372036854775808}", "{_id: 1, a: u64(9223372036854775809)}"},
+       {"{'$inc': {a: -1}}", "{_id: 1, a: 9223372036854775808}", "{_id: 1, a: i64(9223372036854775807)}"},
+       {"{'$inc': {a: u64(18446744073709551615)}}", "{_id: 1}", "{_id: 1, a: u64(18446744073709551615)}"},
+       {"{'$inc': {a: u64(18446744073709551615)}}", "{_id: 1, a: i64(-9223372036854775808)}",
+        "{_id: 1, a: i64(9223372036854775807)}"}});
+  expect_refusals(
+      {{"{'$inc': {a: 1}}", "{_id: 1, a: 9223372036854775807}", Code::kBadRequest, "overflow"},
+       {"{'$inc': {a: -1}}", "{_id: 1, a: i64(-9223372036854775808)}", Code::kBadRequest, "path a would overflow"},
+       {"{'$inc': {'b.c': 1}}", "{_id: 1, b: {c: 18446744073709551615}}", Code::kBadRequest, "path b.c"}});
 }
 
 TEST(UpdateInc, RefusesWhatIsNoNumber) {
@@ -151,39 +155,42 @@ TEST(Update, NeverChangesTheId) {
 }
 
 TEST(Update, AppliesSeveralOperatorsAtOnce) {
-  expect_results({{"{'$set': {'a.x': 1}, '$unset': {'a.y': 1, b: 1}, '$inc': {'a.z': 2}}", "{_id: 1, b: 2, a: {y: 1, z: 1}}",
-                   "{_id: 1, a: {z: i64(3), x: 1}}"}});
+  expect_results({{"{'$set': {'a.x': 1}, '$unset': {'a.y': 1, b: 1}, '$inc': {'a.z': 2}}",
+                   "{_id: 1, b: 2, a: {y: 1, z: 1}}", "{_id: 1, a: {z: i64(3), x: 1}}"}});
 }
 
 TEST(Update, RefusesConflictingPaths) {
-  expect_refusals({{"{'$set': {a: 1, 'a.b': 2}}", "{_id: 1}", Code::kBadRequest, "a and a.b conflict"},
-                   {"{'$set': {'a.b.c': 1}, '$unset': {'a.b': 2}}", "{_id: 1}", Code::kBadRequest, "a.b and a.b.c conflict"},
-                   {"{'$set': {a: 1}, '$inc': {a: 2}}", "{_id: 1}", Code::kBadRequest, "a and a conflict"},
-                   {"{'$set': {_id: 1}, '$unset': {_id: 1}}", "{_id: 1}", Code::kBadRequest, "_id"}});
+  expect_refusals(
+      {{"{'$set': {a: 1, 'a.b': 2}}", "{_id: 1}", Code::kBadRequest, "a and a.b conflict"},
+       {"{'$set': {'a.b.c': 1}, '$unset': {'a.b': 2}}", "{_id: 1}", Code::kBadRequest, "a.b and a.b.c conflict"},
+       {"{'$set': {a: 1}, '$inc': {a: 2}}", "{_id: 1}", Code::kBadRequest, "a and a conflict"},
+       {"{'$set': {_id: 1}, '$unset': {_id: 1}}", "{_id: 1}", Code::kBadRequest, "_id"}});
   EXPECT_TRUE(run("{'$set': {'a.b': 1, 'ab': 2, 'a.bc': 3, 'a-b': 4}}", "{_id: 1}"));
 }
 
 TEST(Update, RefusesWhatItDoesNotKnow) {
-  expect_refusals({{"{'$push': {a: 1}}", "{_id: 1}", Code::kUnsupported, "$push in an update is not supported (at path a)"},
-                   {"{'$set': {a: 1}, '$nonsense': 5}", "{_id: 1}", Code::kUnsupported, "$nonsense"},
-                   {"{a: 1}", "{_id: 1}", Code::kUnsupported, "replaces the document"},
-                   {"{}", "{_id: 1}", Code::kUnsupported, "replaces the document"},
-                   {"{'$set': {a: 1}, b: 2}", "{_id: 1}", Code::kBadRequest, "mixes operators"},
-                   {"[]", "{_id: 1}", Code::kBadRequest, "must be a document"},
-                   {"{'$set': 5}", "{_id: 1}", Code::kBadRequest, "$set takes a document"},
-                   {"{'$set': {'a.$': 1}}", "{_id: 1}", Code::kUnsupported, "positional"},
-                   {"{'$set': {'a.$[].b': 1}}", "{_id: 1}", Code::kUnsupported, "positional"},
-                   {"{'$set': {'a.$x': 1}}", "{_id: 1}", Code::kBadRequest, "a.$x"},
-                   {"{'$set': {'': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
-                   {"{'$set': {'a..b': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
-                   {"{'$unset': {'a.': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
-                   {"{'$set': {a: 1, a: 2}}", "{_id: 1}", Code::kBadRequest, "twice"}});
+  expect_refusals(
+      {{"{'$push': {a: 1}}", "{_id: 1}", Code::kUnsupported, "$push in an update is not supported (at path a)"},
+       {"{'$set': {a: 1}, '$nonsense': 5}", "{_id: 1}", Code::kUnsupported, "$nonsense"},
+       {"{a: 1}", "{_id: 1}", Code::kUnsupported, "replaces the document"},
+       {"{}", "{_id: 1}", Code::kUnsupported, "replaces the document"},
+       {"{'$set': {a: 1}, b: 2}", "{_id: 1}", Code::kBadRequest, "mixes operators"},
+       {"[]", "{_id: 1}", Code::kBadRequest, "must be a document"},
+       {"{'$set': 5}", "{_id: 1}", Code::kBadRequest, "$set takes a document"},
+       {"{'$set': {'a.$': 1}}", "{_id: 1}", Code::kUnsupported, "positional"},
+       {"{'$set': {'a.$[].b': 1}}", "{_id: 1}", Code::kUnsupported, "positional"},
+       {"{'$set': {'a.$x': 1}}", "{_id: 1}", Code::kBadRequest, "a.$x"},
+       {"{'$set': {'': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
+       {"{'$set': {'a..b': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
+       {"{'$unset': {'a.': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
+       {"{'$set': {a: 1, a: 2}}", "{_id: 1}", Code::kBadRequest, "twice"}});
 }
 
 TEST(Update, ResultObeysTheLimits) {
   DocumentLimits limits{.bytes = 40};
   EXPECT_TRUE(run("{'$set': {a: '0123456789'}}", "{_id: 1}", limits));
-  EXPECT_EQ(run("{'$set': {a: '0123456789012345678901234567890123456789'}}", "{_id: 1}", limits).error().code, Code::kTooLarge);
+  EXPECT_EQ(run("{'$set': {a: '0123456789012345678901234567890123456789'}}", "{_id: 1}", limits).error().code,
+            Code::kTooLarge);
   EXPECT_EQ(run("{'$set': {'a.100': 1}}", "{_id: 1, a: []}", limits).error().code, Code::kTooLarge);
   // A deep path and a deep value that together pass the depth.
   std::string path = "a", value = "1";
@@ -206,7 +213,12 @@ TEST(Update, PaddingOfManyArraysStaysWithinTheLimit) {
 
 TEST(Update, KeepsTheBytesOfWhatItDoesNotTouch) {
   // {_id: 1, a: {b: 1}, c: 5} with heads and strings wider than they need be.
-  Buffer before("\xde\x00\x03\xd9\x03_id\xcd\x00\x01\xda\x00\x01" "a\xdf\x00\x00\x00\x01\xa1" "b\x01\xa1" "c\xd3\x00\x00\x00\x00\x00\x00\x00\x05", 34);
+  Buffer before(
+      "\xde\x00\x03\xd9\x03_id\xcd\x00\x01\xda\x00\x01"
+      "a\xdf\x00\x00\x00\x01\xa1"
+      "b\x01\xa1"
+      "c\xd3\x00\x00\x00\x00\x00\x00\x00\x05",
+      34);
   ASSERT_TRUE(check_document(before));
   Update set = std::move(*Update::compile(mp("{'$set': {'a.b': 2}}")));
   Buffer after = before;
@@ -265,7 +277,9 @@ struct Action {
   Tree operand;
 };
 
-bool is_position(const std::string& s) { return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; }); }
+bool is_position(const std::string& s) {
+  return !s.empty() && std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; });
+}
 
 bool before(const Action& a, const Action& b) {
   return std::ranges::lexicographical_compare(a.path, b.path, [](const std::string& x, const std::string& y) {
@@ -278,8 +292,10 @@ bool before(const Action& a, const Action& b) {
 Tree computed(msgpack::Kind kind, long double number) {
   Buffer b;
   msgpack::Writer w(b);
-  if (kind == msgpack::Kind::kFloat) w.float64(static_cast<double>(number));
-  else w.int64(static_cast<int64_t>(number));
+  if (kind == msgpack::Kind::kFloat)
+    w.float64(static_cast<double>(number));
+  else
+    w.int64(static_cast<int64_t>(number));
   return test::decode(b);
 }
 
@@ -326,8 +342,10 @@ bool naive_apply(Tree& t, const Action& a, size_t depth) {
     *child = added(*child, a.operand);
   }
   if (unset) {
-    if (t.is_array()) *child = Tree();
-    else std::erase_if(t.fields, [&](auto& f) { return f.first == name; });
+    if (t.is_array())
+      *child = Tree();
+    else
+      std::erase_if(t.fields, [&](auto& f) { return f.first == name; });
   }
   return true;
 }
@@ -350,8 +368,10 @@ GeneratedUpdate generate_update(TreeGenerator& g, const Tree& document) {
     std::string path = g.path();
     a.path = test::split(path);
     // Small numbers alone: overflow has its own cases.
-    if (a.op == "$inc") a.operand = test::parse(std::array{"1", "i8(-2)", "0", "0.5", "f32(1.5)"}[g.rng.below(5)]);
-    else a.operand = g.rng.chance(1, 3) ? g.rewidth(g.part(document)) : g.value(2);
+    if (a.op == "$inc")
+      a.operand = test::parse(std::array{"1", "i8(-2)", "0", "0.5", "f32(1.5)"}[g.rng.below(5)]);
+    else
+      a.operand = g.rng.chance(1, 3) ? g.rewidth(g.part(document)) : g.value(2);
     Tree* paths = out.update.field(a.op);
     if (paths->field(path)) continue;
     for (const Action& other : out.actions) out.conflicts |= conflict(a, other);

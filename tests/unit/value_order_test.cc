@@ -1,4 +1,5 @@
-// The total order of values: a ladder written by hand, the laws of an order, and agreement with a second implementation.
+// The total order of values: a ladder written by hand, the laws of an order, and agreement with a second
+// implementation.
 #include "core/value_order.h"
 
 #include <gtest/gtest.h>
@@ -111,8 +112,10 @@ TEST(ValueOrder, AgreesWithTheNaiveOrderOnGeneratedValues) {
     Tree b = g.rng.chance(1, 3) ? g.rewidth(a) : g.value(3);
     int expected = test::naive_compare(a, b);
     equal_seen += expected == 0;
-    ASSERT_EQ(sign(compare(encode(a), encode(b))), expected) << "seed " << seed << ": " << show(a) << " with " << show(b);
-    ASSERT_EQ(sign(compare(encode(b), encode(a))), -expected) << "seed " << seed << ": " << show(a) << " with " << show(b);
+    ASSERT_EQ(sign(compare(encode(a), encode(b))), expected)
+        << "seed " << seed << ": " << show(a) << " with " << show(b);
+    ASSERT_EQ(sign(compare(encode(b), encode(a))), -expected)
+        << "seed " << seed << ": " << show(a) << " with " << show(b);
     ASSERT_EQ(equal(encode(a), encode(b)), expected == 0) << "seed " << seed << ": " << show(a) << " with " << show(b);
   }
   EXPECT_GT(equal_seen, 5000);
@@ -126,7 +129,8 @@ TEST(ValueOrder, IsTransitive) {
       ASSERT_TRUE(compare(a, c) <= 0) << "seed " << seed << ": " << show(a) << ", " << show(b) << ", " << show(c);
     }
     if (compare(a, b) == 0) {
-      ASSERT_EQ(sign(compare(a, c)), sign(compare(b, c))) << "seed " << seed << ": " << show(a) << ", " << show(b) << ", " << show(c);
+      ASSERT_EQ(sign(compare(a, c)), sign(compare(b, c)))
+          << "seed " << seed << ": " << show(a) << ", " << show(b) << ", " << show(c);
     }
   }
 }
