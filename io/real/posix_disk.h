@@ -1,8 +1,9 @@
 // PosixDisk: files of the operating system. Relative paths are those of the process.
 //
 // What leaves the core: everything that may wait for a device (sync, preallocate, reads that miss the page cache) or
-// for the file system's own locks (names). What does not: reads that hit the page cache, and writes, which only copy
-// into it. Syncs have threads of their own, so that a commit never queues behind a preallocation.
+// for the file system's own locks (names), and copies of more than 512 KiB. What does not: smaller reads that hit the
+// page cache, and smaller writes, which only copy into it. Syncs have threads of their own, so that a commit never
+// queues behind a preallocation.
 #pragma once
 
 #include "io/disk.h"

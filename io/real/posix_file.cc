@@ -9,8 +9,19 @@ namespace holdfast::real {
 namespace {
 
 constexpr size_t kZeroChunk = 256 << 10;
+// Copying more than this takes long enough to be worth a hop, even when it does not wait for the device.
+constexpr size_t kLargestOnCore = 512 << 10;
 
-int plain_read_errno(ssize_t n) { return n < 0 ? errno : 0; }
+// What a read or write returned, with the errno of the thread that called it.
+struct Outcome {
+  ssize_t n;
+  int error;
+};
+template <class F>
+Outcome outcome_of(F f) {
+  ssize_t n = retry_interrupted(f);
+  return {n, n < 0 ? errno : 0};
+}
 
 }  // namespace
 
@@ -21,37 +32,33 @@ Result<> PosixFile::checked(int returned, std::string_view what) const {
 
 io::Task<Result<size_t>> PosixFile::read_at(uint64_t offset, MutableBytes out) {
   auto at = static_cast<off_t>(offset);
-  if (asks_cache_first_.load(std::memory_order_relaxed)) {
+  auto read_cached = [&] {
     iovec to{out.data(), out.size()};
-    ssize_t n = retry_interrupted([&] { return ::preadv2(fd_.get(), &to, 1, at, RWF_NOWAIT); });
-    if (n >= 0) co_return static_cast<size_t>(n);
-    if (errno == EAGAIN) {
-      int error = 0;
-      n = co_await off_core(threads_, [&] {
-        ssize_t r = retry_interrupted([&] { return ::pread(fd_.get(), out.data(), out.size(), at); });
-        error = plain_read_errno(r);
-        return r;
-      });
-      if (n < 0) co_return std::unexpected(disk_error(error, "cannot read", path_));
-      co_return static_cast<size_t>(n);
-    }
-    if (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS)
-      co_return std::unexpected(disk_error(errno, "cannot read", path_));
-    asks_cache_first_.store(false, std::memory_order_relaxed);
+    return outcome_of([&] { return ::preadv2(fd_.get(), &to, 1, at, RWF_NOWAIT); });
+  };
+  auto read = [&] { return outcome_of([&] { return ::pread(fd_.get(), out.data(), out.size(), at); }); };
+  // A file system that cannot tell whether it would wait keeps its files in memory (tmpfs, and little else).
+  Outcome r{-1, EAGAIN};
+  if (out.size() <= kLargestOnCore) {
+    if (asks_cache_first_.load(std::memory_order_relaxed)) r = read_cached();
+    if (r.error == EOPNOTSUPP || r.error == EINVAL || r.error == ENOSYS)
+      asks_cache_first_.store(false, std::memory_order_relaxed);
+    if (!asks_cache_first_.load(std::memory_order_relaxed)) r = read();
   }
-  // A file system that cannot tell keeps its files in memory (tmpfs, and little else).
-  ssize_t n = retry_interrupted([&] { return ::pread(fd_.get(), out.data(), out.size(), at); });
-  if (n < 0) co_return std::unexpected(disk_error(errno, "cannot read", path_));
-  co_return static_cast<size_t>(n);
+  if (r.error == EAGAIN) r = co_await off_core(threads_, read);
+  if (r.error != 0) co_return std::unexpected(disk_error(r.error, "cannot read", path_));
+  co_return static_cast<size_t>(r.n);
 }
 
 io::Task<Result<size_t>> PosixFile::write_at(uint64_t offset, Bytes data) {
   if (data.empty()) co_return 0;
-  ssize_t n = retry_interrupted(
-      [&] { return ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset)); });
-  if (n < 0) co_return std::unexpected(disk_error(errno, "cannot write", path_));
-  HF_ASSERT(n > 0, "a regular file takes at least a byte or says why not");
-  co_return static_cast<size_t>(n);
+  auto write = [&, at = static_cast<off_t>(offset)] {
+    return outcome_of([&] { return ::pwrite(fd_.get(), data.data(), data.size(), at); });
+  };
+  Outcome r = data.size() <= kLargestOnCore ? write() : co_await off_core(threads_, write);
+  if (r.error != 0) co_return std::unexpected(disk_error(r.error, "cannot write", path_));
+  HF_ASSERT(r.n > 0, "a regular file takes at least a byte or says why not");
+  co_return static_cast<size_t>(r.n);
 }
 
 io::Task<Result<>> PosixFile::sync() {

@@ -11,8 +11,6 @@ namespace {
 constexpr int kTurnsPerPoll = 16;
 constexpr Duration kLongestWait = seconds(60);
 
-thread_local const RealCore* current_core = nullptr;
-
 // The messages that one turn of one core has for another.
 class Batch final : public io::Mail {
  public:
@@ -52,8 +50,6 @@ Time RealCore::now() const {
   return {t.tv_sec * 1'000'000'000 + t.tv_nsec};
 }
 
-bool RealCore::is_current() const { return current_core == this; }
-
 void RealCore::send(CoreId to, io::Message message) {
   if (to == core()) {
     to_self_.push_back(std::move(message));
@@ -90,7 +86,7 @@ Duration RealCore::until_deadline() const {
 }
 
 void RealCore::run() {
-  current_core = this;
+  current_ = this;
   while (!stopping_) {
     turn();
     for (int turns = 1; turns < kTurnsPerPoll && !stopping_ && (runnable() || !mailbox_.empty()); ++turns) turn();
@@ -101,7 +97,7 @@ void RealCore::run() {
       reactor_.poll();
     }
   }
-  current_core = nullptr;
+  current_ = nullptr;
 }
 
 void RealCore::discard_mail() {

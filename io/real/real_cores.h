@@ -27,10 +27,13 @@ class RealCore final : public io::Executor {
   /// The core that an executor of this host is.
   static RealCore& of(io::Executor& executor) { return static_cast<RealCore&>(executor); }
   /// Whether the calling thread is this core's.
-  bool is_current() const;
+  bool is_current() const { return current_ == this; }
 
   Time now() const override;
-  void post(std::coroutine_handle<> h) override { run_queue_.push_back(h); }
+  void post(std::coroutine_handle<> h) override {
+    HF_ASSERT(current_ == this || !current_, "a core's tasks are resumed from its own thread; others send it mail");
+    run_queue_.push_back(h);
+  }
   Reactor& reactor() { return reactor_; }
 
   /// Any thread: delivers `mail` on this core.
@@ -53,6 +56,8 @@ class RealCore final : public io::Executor {
   void send_off();
   bool runnable() const { return !run_queue_.empty() || !to_self_.empty(); }
   Duration until_deadline() const;
+
+  static inline constinit thread_local const RealCore* current_ = nullptr;  // the core whose loop this thread runs
 
   RealCores& cores_;
   Reactor reactor_;

@@ -25,7 +25,7 @@ std::string pattern(size_t n) {
 
 TEST_P(DiskContract, ReadsBackWhatWasWritten) {
   run([](io::Host& host, std::string dir) -> io::Task<void> {
-    std::string text = pattern(300'000);
+    std::string text = pattern(3'000'000);  // more than any host does in one piece
     CO_OK(co_await put(host.disk, dir + "/f", text));
     CO_VALUE(back, co_await get(host.disk, dir + "/f"));
     EXPECT_TRUE(back == text);
@@ -281,6 +281,27 @@ TEST_P(DiskContract, OperationsOnOneFileOverlap) {
     co_await group.drained();
     CO_VALUE(back, co_await get(host.disk, dir + "/f"));
     EXPECT_TRUE(back == text);
+  });
+}
+
+TEST_P(DiskContract, WorkUnderWayMayBeLeftBehind) {
+  run(2, [](io::Host& host, std::string dir) -> io::Task<void> {
+    struct Work {
+      static io::Task<void> run(io::Disk& disk, std::string path) {
+        CO_VALUE(file, co_await disk.open(path, Open::kCreate));
+        for (uint64_t i = 0;; ++i) {
+          CO_OK(co_await file->preallocate(i << 20, 1 << 20));
+          CO_OK(co_await file->sync());
+        }
+      }
+    };
+    for (uint16_t core : {0, 1}) {
+      std::string path = dir + "/" + std::to_string(core);
+      host.cores.send(CoreId(0), CoreId(core), [&host, path, core] {
+        host.cores.executor(CoreId(core)).spawn(Work::run(host.disk, path));
+      });
+    }
+    co_await io::sleep_for(milliseconds(5));
   });
 }
 
