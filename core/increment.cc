@@ -1,5 +1,7 @@
 #include "core/increment.h"
 
+#include "core/path.h"
+
 namespace holdfast::core {
 
 using msgpack::Kind;
@@ -36,7 +38,7 @@ Result<> append_sum(Buffer& out, const Value& a, const Value& b, Bytes path) {
   Wide most = x > INT64_MAX || y > INT64_MAX ? Wide{UINT64_MAX} : Wide{INT64_MAX};
   if (sum < INT64_MIN || sum > most)
     return fail(Code::kBadRequest,
-                "$inc at path " + std::string(path) +
+                "$inc at path " + Path::shown(path) +
                     " would overflow a 64-bit integer: use a double, or set the field to a smaller number");
   append_integer(out, sum);
   return {};

@@ -16,13 +16,21 @@ uint32_t parse_position(Bytes name) {
 
 Path::Component Path::component(Bytes name) { return {name, parse_position(name)}; }
 
+std::string Path::shown(Bytes text) {
+  constexpr size_t kMax = 200;
+  if (text.size() <= kMax) return std::string(text);
+  size_t end = kMax;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;  // not inside a character (UTF-8)
+  return std::string(text.substr(0, end)) + "…";
+}
+
 Result<Path> Path::parse(Bytes text) {
   Path path;
   path.text_ = text;
   for (size_t from = 0;;) {
     if (path.components_.size() == kMaxComponents)
-      return fail(Code::kTooLarge, "a path has at most " + std::to_string(kMaxComponents) + " parts: shorten " +
-                                       std::string(text.substr(0, 100)) + "…");
+      return fail(Code::kTooLarge,
+                  "a path has at most " + std::to_string(kMaxComponents) + " parts: shorten " + shown(text));
     size_t dot = text.find('.', from);
     Bytes name = text.substr(from, dot == Bytes::npos ? dot : dot - from);
     path.components_.push_back(component(name));

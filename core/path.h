@@ -44,6 +44,9 @@ class Path {
 
   static Component component(Bytes name);
 
+  /// Text of a stranger for a message: at most 200 bytes of it, whole characters.
+  static std::string shown(Bytes text);
+
   Bytes text() const { return text_; }
   Rest components() const { return components_; }
   const Component& first() const { return components_.front(); }

@@ -29,14 +29,16 @@ class QueryCompiler {
   static bool is_operator(Bytes name) { return name.starts_with('$'); }
 
   static std::unexpected<Error> unsupported(Bytes name, std::string_view where) {
-    return fail(Code::kUnsupported, std::string(name.substr(0, 100)) + " " + std::string(where) + " is not supported");
+    return fail(Code::kUnsupported, Path::shown(name) + " " + std::string(where) + " is not supported");
   }
-  static std::string at_path(Bytes path) { return "at path " + std::string(path.substr(0, 200)); }
+  static std::string at_path(Bytes path) { return "at path " + Path::shown(path); }
 
   Result<> conjunction(Bytes map) {
     Cursor at(map);
     Value head;
-    if (!at.next(head) || head.kind != Kind::kMap) return fail(Code::kBadRequest, "a query must be a document");
+    at.next(head);
+    if (head.kind == Kind::kNil) return {};
+    if (head.kind != Kind::kMap) return fail(Code::kBadRequest, "a query must be a document");
     for (uint32_t i = 0; i < head.count; ++i) {
       Bytes key;
       at.string(key);
@@ -57,8 +59,8 @@ class QueryCompiler {
       Bytes name;
       at.string(name);
       if (!is_operator(name))
-        return fail(Code::kBadRequest, "the query mixes operators with the field " + std::string(name.substr(0, 100)) +
-                                           " " + at_path(path) +
+        return fail(Code::kBadRequest, "the query mixes operators with the field " + Path::shown(name) + " " +
+                                           at_path(path) +
                                            ": to compare with a document that holds operators' names use $eq");
       Bytes operand = at.raw();
       if (name != "$eq") return unsupported(name, at_path(path));

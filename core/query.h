@@ -32,6 +32,7 @@ class Query {
   static constexpr size_t kMaxConditions = 1000;
   static constexpr size_t kMaxPositions = 8;  ///< array positions in one path
 
+  /// Null is the empty query: an absent map in some languages.
   /// Errors: kBadRequest (malformed, naming the place), kUnsupported (an operator that is not there, naming it and its
   /// path), kTooLarge.
   static Result<Query> compile(Bytes query);

@@ -38,8 +38,6 @@ class UpdateCompiler {
   };
   using Entries = std::span<const Entry>;
 
-  static std::string quoted(Bytes s) { return std::string(s.substr(0, 200)); }
-
   Result<> operators(Bytes map) {
     Cursor at(map);
     Value head;
@@ -73,13 +71,13 @@ class UpdateCompiler {
     else if (name == "$inc")
       action = Action::kIncrement;
     else
-      return fail(Code::kUnsupported, quoted(name) + " in an update is not supported" + first_path(operands));
+      return fail(Code::kUnsupported, Path::shown(name) + " in an update is not supported" + first_path(operands));
     Cursor at(operands);
     Value head;
     at.next(head);
     if (head.kind != Kind::kMap)
-      return fail(Code::kBadRequest,
-                  quoted(name) + " takes a document of paths and values, not " + std::string(type_name(head.kind)));
+      return fail(Code::kBadRequest, Path::shown(name) + " takes a document of paths and values, not " +
+                                         std::string(type_name(head.kind)));
     for (uint32_t i = 0; i < head.count; ++i) {
       Bytes path;
       at.string(path);
@@ -93,16 +91,20 @@ class UpdateCompiler {
     Value head;
     Bytes path;
     if (!at.next(head) || head.kind != Kind::kMap || head.count == 0 || !at.string(path)) return "";
-    return " (at path " + quoted(path) + ")";
+    return " (at path " + Path::shown(path) + ")";
   }
 
   Result<> add(Bytes name, Action action, Bytes text, Bytes operand) {
     auto refuse = [&](Code code, std::string_view why) {
-      return fail(code, quoted(name) + " at path " + quoted(text) + ": " + std::string(why));
+      return fail(code, Path::shown(name) + " at path " + Path::shown(text) + ": " + std::string(why));
     };
     if (entries_.size() == Update::kMaxPaths)
       return refuse(Code::kTooLarge, "an update has at most " + std::to_string(Update::kMaxPaths) + " paths");
     HF_TRY(path, Path::parse(text));
+    parts_ += path.components().size();
+    if (parts_ > Update::kMaxParts)
+      return refuse(Code::kTooLarge,
+                    "the paths of an update have at most " + std::to_string(Update::kMaxParts) + " parts together");
     for (const Path::Component& c : path.components()) {
       if (c.name.empty()) return refuse(Code::kBadRequest, "a part of the path is empty");
       if (c.name == "$" || c.name.starts_with("$["))
@@ -151,8 +153,8 @@ class UpdateCompiler {
       if (path.components().size() > depth + 1) {
         HF_CHECK_OK(grow_tree(child, entries.first(n), depth + 1));
       } else if (n > 1) {
-        return fail(Code::kBadRequest, "the update's paths " + quoted(path.text()) + " and " +
-                                           quoted(entries[1].path.text()) +
+        return fail(Code::kBadRequest, "the update's paths " + Path::shown(path.text()) + " and " +
+                                           Path::shown(entries[1].path.text()) +
                                            " conflict: name each field once, and none inside another");
       } else {
         child.action = entries.front().action;
@@ -168,6 +170,7 @@ class UpdateCompiler {
 
   Update update_;
   std::vector<Entry> entries_;
+  size_t parts_ = 0;
 };
 
 Result<Update> Update::compile(Bytes update, const DocumentLimits& limits) {

@@ -41,6 +41,7 @@ class Update {
  public:
   static constexpr size_t kMaxBytes = size_t{16} << 20;
   static constexpr size_t kMaxPaths = 10'000;
+  static constexpr size_t kMaxParts = 50'000;  ///< of all paths together: each may become a node of the tree
   static constexpr uint32_t kMaxPadding = 1'500'000;  ///< nulls put between an array's end and a new element
 
   /// Errors: kBadRequest (malformed, or paths that conflict), kUnsupported (another operator, or a replacement

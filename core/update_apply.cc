@@ -187,7 +187,7 @@ class Applier {
     Value number, by;
     if (!Cursor(old).next(number) || !Cursor(node.operand).next(by)) return corrupt();
     if (!is_number(number.kind))
-      return fail(Code::kBadRequest, "$inc at path " + std::string(node.path) + ": the field holds " +
+      return fail(Code::kBadRequest, "$inc at path " + Path::shown(node.path) + ": the field holds " +
                                          std::string(type_name(number.kind)) + ", not a number");
     size_t start = out_.size();
     HF_CHECK_OK(append_sum(out_, number, by, node.path));
@@ -236,15 +236,15 @@ class Applier {
   // `padding` is at most what lies between the array's end and the new element.
   static Result<> check_padding(const UpdateNode& node, uint32_t padding) {
     if (padding <= Update::kMaxPadding) return {};
-    return fail(Code::kTooLarge, "path " + std::string(node.path) + " lies " + std::to_string(padding) +
+    return fail(Code::kTooLarge, "path " + Path::shown(node.path) + " lies " + std::to_string(padding) +
                                      " elements behind the array's end, at most " +
                                      std::to_string(Update::kMaxPadding) + " are filled up with null");
   }
 
   static Result<> cannot_enter(const UpdateNode& child, Kind kind) {
     Bytes parent = child.path.substr(0, child.path.size() - child.field.name.size() - 1);
-    return fail(Code::kBadRequest, "cannot make the field " + std::string(child.field.name) + " at path " +
-                                       std::string(child.path) + ": " + std::string(parent) + " holds " +
+    return fail(Code::kBadRequest, "cannot make the field " + Path::shown(child.field.name) + " at path " +
+                                       Path::shown(child.path) + ": " + Path::shown(parent) + " holds " +
                                        std::string(type_name(kind)));
   }
 

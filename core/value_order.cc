@@ -87,10 +87,10 @@ weak_ordering compare_values(Cursor& a, Cursor& b, int depth);
 
 weak_ordering compare_pairs(Cursor& a, Cursor& b, int depth) {
   Bytes key_a, key_b;
-  if (!a.string(key_a) || !b.string(key_b)) return b.ok() <=> a.ok();
+  if (!a.string(key_a) || !b.string(key_b)) return int{a.ok()} <=> int{b.ok()};
   Cursor peek_a = a, peek_b = b;
   Value head_a, head_b;
-  if (!peek_a.next(head_a) || !peek_b.next(head_b)) return peek_b.ok() <=> peek_a.ok();
+  if (!peek_a.next(head_a) || !peek_b.next(head_b)) return int{peek_a.ok()} <=> int{peek_b.ok()};
   if (auto o = type_rank(head_a.kind) <=> type_rank(head_b.kind); o != 0) return o;
   if (auto o = key_a <=> key_b; o != 0) return o;
   return compare_values(a, b, depth);

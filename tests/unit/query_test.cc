@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/id_key.h"
+#include "io/base/utf8.h"
 #include "tests/support/tree.h"
 
 namespace holdfast::core {
@@ -33,7 +34,7 @@ void expect_all(bool expected, std::initializer_list<Case> cases) {
 }
 
 TEST(Query, EmptyMatchesEverything) {
-  expect_all(true, {{"{}", "{}"}, {"{}", "{a: 1}"}});
+  expect_all(true, {{"{}", "{}"}, {"{}", "{a: 1}"}, {"null", "{a: 1}"}});
   EXPECT_TRUE(compiled("{}").matches_all());
   EXPECT_FALSE(compiled("{a: 1}").matches_all());
 }
@@ -198,6 +199,15 @@ TEST(Query, RefusesWhatIsTooLarge) {
   }
   Buffer bomb(103, '\x91');
   EXPECT_EQ(Query::compile(mp("{a: 1}").substr(0, 3) + bomb + "\x01").error().code, Code::kTooLarge);
+}
+
+TEST(Query, ShowsLongPathsInPartOfWholeCharacters) {
+  std::string path = "x";
+  for (int i = 0; i < 150; ++i) path += "é";
+  auto q = Query::compile(mp("{'" + path + "': {'$gt': 1}}"));
+  ASSERT_FALSE(q);
+  EXPECT_TRUE(is_utf8(q.error().message)) << q.error().message;
+  EXPECT_LT(q.error().message.size(), 250u);
 }
 
 TEST(Query, KnowsTheOneIdItAsksFor) {

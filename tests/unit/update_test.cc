@@ -202,6 +202,16 @@ TEST(Update, ResultObeysTheLimits) {
   EXPECT_EQ(run("{'$set': {'" + path + "': [" + value + "]}}", "{_id: 1}").error().code, Code::kTooLarge);
 }
 
+TEST(Update, RefusesMorePathsThanItKeepsTreesOf) {
+  std::string path;
+  for (int i = 0; i < 95; ++i) path += ".part";
+  std::string update = "{'$set': {";
+  for (int i = 0; i < 600; ++i) update += "'f" + std::to_string(i) + path + "': 1, ";
+  auto u = Update::compile(mp(update + "}}"));
+  ASSERT_FALSE(u);
+  EXPECT_EQ(u.error().code, Code::kTooLarge);
+}
+
 TEST(Update, PaddingOfManyArraysStaysWithinTheLimit) {
   std::string update = "{'$set': {", document = "{_id: 1, ";
   for (int i = 0; i < 30; ++i) {
