@@ -121,5 +121,37 @@ TEST(Mailbox, StressLosesNeitherMailNorWakeUps) {
   EXPECT_FALSE(wake_up.try_acquire()) << "none while the receiver is awake";
 }
 
+// Each letter is sent the moment the one before was delivered, which is just when the receiver goes to sleep.
+TEST(Mailbox, EveryPushRacesWithGoingToSleep) {
+  constexpr uint64_t kLetters = 100'000;
+  Mailbox box;
+  Receiver receiver(1);
+  std::counting_semaphore<> wake_up(0);
+  std::atomic<uint64_t> delivered = 0;
+  std::atomic<bool> give_up = false;
+  std::jthread sender([&] {
+    for (uint64_t i = 0; i < kLetters; ++i) {
+      for (int spins = 0; delivered.load() < i && !give_up.load(); ++spins)
+        if (spins > 200) std::this_thread::yield();
+      for (volatile uint64_t delay = i % 50; delay > 0;) delay = delay - 1;
+      if (box.push(*new Letter(receiver, 0, i))) wake_up.release();
+    }
+  });
+  while (receiver.total < kLetters) {
+    box.deliver_all();
+    delivered.store(receiver.total);
+    if (receiver.total == kLetters || !box.sleep()) continue;
+    bool woken = wake_up.try_acquire_for(std::chrono::seconds(120));
+    box.awake();
+    if (woken) continue;
+    ADD_FAILURE() << "lost wake-up after " << receiver.total;
+    give_up = true;
+    sender.join();
+    box.discard_all();
+    return;
+  }
+  EXPECT_EQ(receiver.out_of_order, 0u);
+}
+
 }  // namespace
 }  // namespace holdfast::io
