@@ -21,7 +21,7 @@ ScannedSegment scan_segment(Bytes file, SegmentSeq seq, uint64_t start, JournalI
   out.bytes = file.size();
   out.start = start;
   SegmentHeader header;
-  out.header = parse_segment_header(file, identity, seq, header);
+  out.header = parse_segment_header(file.substr(0, kJournalBlock), identity, seq, header);
   if (out.header == Found::kGood) out.expected_bytes = header.bytes;
   out.used_end = used_end(file, start);
 

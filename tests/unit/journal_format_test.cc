@@ -142,6 +142,18 @@ TEST(JournalFormat, SegmentNamesSortAsNumbersAndNothingElseIsOne) {
     EXPECT_FALSE(parse_segment_name(no)) << no;
 }
 
+TEST(JournalFormat, ASegmentWithGroupsIsReadWhole) {
+  JournalImage image("1: [1-3] [4-5 d3]");
+  ScannedSegment s = image.scan().front();
+  EXPECT_EQ(s.header, Found::kGood);
+  EXPECT_EQ(s.bytes, kImageSegmentBytes);
+  EXPECT_EQ(s.expected_bytes, kImageSegmentBytes);
+  ASSERT_EQ(s.groups.size(), 2u);
+  EXPECT_EQ(s.groups[1].header.durable, Lsn(3));
+  EXPECT_GT(s.used_end, 2 * kJournalBlock);
+  EXPECT_LE(s.used_end, 3 * kJournalBlock);
+}
+
 TEST(JournalFormat, ScanningAnythingEndsAndAcceptsOnlyWhatIsThere) {
   Rng rng(1, "scan");
   JournalImage image("1: [1-3] [4-5 d3] [6-9 d5 wide] [seal d9]");
