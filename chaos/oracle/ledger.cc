@@ -1,0 +1,120 @@
+#include "chaos/oracle/ledger.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace holdfast::chaos {
+namespace {
+
+const char* name(Operation::Kind kind) {
+  switch (kind) {
+    case Operation::Kind::kInsert: return "insert";
+    case Operation::Kind::kUpdate: return "update";
+    case Operation::Kind::kDelete: return "delete";
+    case Operation::Kind::kRead: return "read";
+  }
+  return "?";
+}
+
+std::string text(const std::vector<DocumentState>& states) {
+  std::string out;
+  for (const DocumentState& s : states) out += (out.empty() ? "" : " or ") + text(s);
+  return out.empty() ? "nothing that can be" : out;
+}
+
+}  // namespace
+
+OperationId Ledger::invoke(const DocumentName& document, const Operation& operation) {
+  OperationId id = ++last_id_;
+  under_way_[id] = {document, operation};
+  histories_[document].invoke(id, operation);
+  return id;
+}
+
+void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn, Lsn durable) {
+  auto at = under_way_.find(id);
+  if (at == under_way_.end()) return;  // answered before a crash that the ledger has heard of already
+  UnderWay asked = std::move(at->second);
+  under_way_.erase(at);
+  ++answered_count_;
+  DocumentHistory& history = histories_[asked.document];
+  std::vector<DocumentState> before = history.states();
+  std::optional<Place> place;
+  if (effect != Effect::kNone)
+    place = Place{lsn, effect == Effect::kOwnEntry ? Place::Precision::kExact : Place::Precision::kAtMost};
+  if (!history.answer(id, answer, place))
+    violation(fmt::format("{} of {} (value {}) was answered {} at LSN {}, but the document was {}", name(asked.operation.kind), asked.document,
+                          asked.operation.value, asked.operation.kind == Operation::Kind::kRead ? text(answer.state) : answer.done ? "done" : "not done",
+                          lsn.value, text(before)));
+  if (effect == Effect::kOwnEntry && !changes_.insert(lsn).second)
+    violation(fmt::format("LSN {} was given to two acknowledged changes; the second is of {}", lsn.value, asked.document));
+  highest_lsn_ = std::max(highest_lsn_, lsn);
+  highest_durable_ = std::max(highest_durable_, durable);
+}
+
+void Ledger::refused(OperationId id) {
+  auto at = under_way_.find(id);
+  if (at == under_way_.end()) return;
+  // It never happened: as if it had been a read that nobody heard of.
+  histories_[at->second.document].forget(id);
+  under_way_.erase(at);
+}
+
+void Ledger::ended(Loss loss) { loss_ = std::max(loss_, loss); }
+
+void Ledger::restarted(Lsn recovered) {
+  bool may_lose = !mode_.sync && loss_ == Loss::kUnsynced;
+  if (!may_lose && recovered < highest_lsn_)
+    violation(fmt::format("LSN {} was acknowledged, but the server came back with {} only", highest_lsn_.value, recovered.value));
+  if (recovered < highest_durable_)
+    violation(fmt::format("LSN {} was reported durable, but the server came back with {} only", highest_durable_.value, recovered.value));
+  for (auto& [document, history] : histories_) {
+    if (!may_lose)
+      history.crash();
+    else if (!history.crash_and_lose_after(recovered))
+      violation(fmt::format("no prefix explains {} after a restart at LSN {}", document, recovered.value));
+  }
+  under_way_.clear();
+  changes_.erase(changes_.upper_bound(recovered), changes_.end());
+  highest_lsn_ = std::min(highest_lsn_, recovered);
+  loss_ = Loss::kNothing;
+}
+
+void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents) {
+  for (const auto& [document, history] : histories_) {
+    if (!document.starts_with(prefix)) continue;
+    auto shown = documents.find(document);
+    DocumentState state = shown == documents.end() ? DocumentState{} : shown->second;
+    std::optional<std::vector<DocumentState>> then = history.states_at(snapshot);
+    if (then && std::find(then->begin(), then->end(), state) == then->end())
+      violation(fmt::format("a snapshot at LSN {} shows {} as {}, but it was {}", snapshot.value, document, text(state), text(*then)));
+  }
+  for (const auto& [document, state] : documents)
+    if (!histories_.contains(document)) violation(fmt::format("a snapshot shows {}, which nobody wrote", document));
+}
+
+void Ledger::violation(std::string sentence) { violations_.push_back(std::move(sentence)); }
+
+size_t Ledger::under_way(const DocumentName& document) const {
+  auto at = histories_.find(document);
+  return at == histories_.end() ? 0 : at->second.under_way();
+}
+
+bool Ledger::certainly_exists(const DocumentName& document) const {
+  std::vector<DocumentState> all = states(document);
+  return std::all_of(all.begin(), all.end(), [](const DocumentState& s) { return s.exists; });
+}
+
+std::vector<DocumentName> Ledger::documents() const {
+  std::vector<DocumentName> out;
+  for (const auto& [name, history] : histories_) out.push_back(name);
+  return out;
+}
+
+std::vector<DocumentState> Ledger::states(const DocumentName& document) const {
+  auto at = histories_.find(document);
+  return at == histories_.end() ? std::vector<DocumentState>{DocumentState{}} : at->second.states();
+}
+
+}  // namespace holdfast::chaos

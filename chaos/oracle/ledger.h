@@ -1,0 +1,86 @@
+// Ledger: the oracle of the durability suites: what was asked and answered, and whether a correct server can have answered so.
+//
+// Place in the system: pure; fed by the workload's clients (simulated or real) and by whoever crashes and restarts the server. It judges
+//   - each document: answers are linearizable, whatever crashes between (DocumentHistory);
+//   - durability: after a restart nothing acknowledged is missing, by the rules of the mode; what survives is a prefix;
+//   - LSNs: an acknowledged change has an LSN of its own; what one client is told never goes back; `durable_lsn` never passes what survives.
+//   - snapshots: an export shows every document as it may have been at the export's LSN.
+//
+// Violations are collected as sentences; none means the run was correct as far as it went.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "chaos/oracle/document_history.h"
+
+namespace holdfast::chaos {
+
+using DocumentName = std::string;  ///< collection and key, as the workload names them
+
+/// How the server's last incarnation ended, as far as durability cares.
+enum class Loss : uint8_t {
+  kNothing,          ///< clean stop, or process death: everything acknowledged survives in either mode
+  kUnsynced,         ///< power cut: in async mode what was above the durable LSN may be gone
+};
+
+struct LedgerMode {
+  bool sync = true;
+};
+
+class Ledger {
+ public:
+  explicit Ledger(LedgerMode mode) : mode_(mode) {}
+
+  OperationId invoke(const DocumentName& document, const Operation& operation);
+  enum class Effect : uint8_t {
+    kNone,       ///< the reply says that nothing changed
+    kOwnEntry,   ///< it changed something, by an entry of its own
+    kSomeEntry,  ///< by an entry at or before that LSN: a batch's, or an earlier attempt's
+  };
+  /// `lsn` and `durable` as in the reply; 0 when it had none.
+  void answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn, Lsn durable);
+  /// The request is known not to have happened (refused before evaluation).
+  void refused(OperationId id);
+  // An operation without an answer needs no call: it stays under way.
+
+  /// The server ended. Until restarted() nothing is answered.
+  void ended(Loss loss);
+  /// It serves again, and says that it is committed through `recovered`.
+  void restarted(Lsn recovered);
+
+  /// All documents of a collection as an export showed them at `snapshot`; the ledger knows which documents there are.
+  void snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents);
+  void violation(std::string sentence);
+
+  const std::vector<std::string>& violations() const { return violations_; }
+  uint64_t answered() const { return answered_count_; }
+  Lsn highest_acknowledged() const { return highest_lsn_; }
+  Lsn highest_durable() const { return highest_durable_; }
+  /// Operations under way on that document: workloads leave a document alone when there are many.
+  size_t under_way(const DocumentName& document) const;
+  std::vector<DocumentName> documents() const;
+  std::vector<DocumentState> states(const DocumentName& document) const;
+  /// No order of what was answered and what is under way leaves it absent.
+  bool certainly_exists(const DocumentName& document) const;
+
+ private:
+  struct UnderWay {
+    DocumentName document;
+    Operation operation;
+  };
+  LedgerMode mode_;
+  std::map<DocumentName, DocumentHistory> histories_;
+  std::map<OperationId, UnderWay> under_way_;
+  OperationId last_id_ = 0;
+  uint64_t answered_count_ = 0;
+  Lsn highest_lsn_;      // that any reply rested on
+  Lsn highest_durable_;  // ever reported
+  Loss loss_ = Loss::kNothing;
+  std::set<Lsn> changes_;  // LSNs of acknowledged changes
+  std::vector<std::string> violations_;
+};
+
+}  // namespace holdfast::chaos

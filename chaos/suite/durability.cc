@@ -1,0 +1,309 @@
+#include "chaos/suite/durability.h"
+
+#include <fmt/core.h>
+
+#include "chaos/workload/crud.h"
+#include "server/server.h"
+#include "sim/world.h"
+
+namespace holdfast::chaos {
+namespace {
+
+using sim::End;
+
+constexpr uint16_t kPort = 6900;
+constexpr int kExitClean = 0;
+constexpr int kExitRefused = 3;
+constexpr int kExitFailStop = 4;
+/// A seed whose clients have not finished by then is stuck.
+constexpr Duration kTimeLimit = seconds(3600);
+
+/// What the seed makes of the server. Tiny, so that rotation, checkpoints, merges and full queues happen in every seed.
+server::Config draw_config(sim::Stream& random, core::SyncMode mode) {
+  server::Config c;
+  c.listen = {"server", kPort};
+  core::EngineOptions& e = c.engine;
+  e.data_path = "/data";
+  e.shard_count = static_cast<uint16_t>(random.between(1, 6));
+  e.mode = mode;
+  e.journal.segment_bytes = random.between(2, 16) * 4096;
+  e.journal.group_bytes_max = random.between(1, 16) * 1024;
+  e.journal.async_lag_max = milliseconds(static_cast<int64_t>(random.between(1, 100)));
+  e.journal.async_lag_bytes_max = random.between(1, 64) * 1024;
+  e.journal.seal_after = milliseconds(static_cast<int64_t>(random.between(1, 20)));
+  e.checkpoint_bytes = random.between(2, 40) * 4096;
+  e.requests_per_shard = static_cast<uint32_t>(random.between(1, 16));
+  e.scan_yield_documents = static_cast<uint32_t>(random.between(1, 8));
+  e.scan_chunk_bytes = random.between(1, 16) * 512;
+  e.index_tail_min = static_cast<uint32_t>(random.between(1, 32));
+  e.id_hash_bits = static_cast<int>((random.decide(2) == 0) ? 64 : random.between(1, 6));
+  return c;
+}
+
+std::string describe(const server::Config& c) {
+  const core::EngineOptions& e = c.engine;
+  return fmt::format("shards={} segment={} group={} lag_ms={} lag_bytes={} seal_ms={} checkpoint={} per_shard={} index_tail={} hash_bits={}",
+                     *e.shard_count, e.journal.segment_bytes, e.journal.group_bytes_max, e.journal.async_lag_max.ns / 1'000'000,
+                     e.journal.async_lag_bytes_max, e.journal.seal_after.ns / 1'000'000, e.checkpoint_bytes, e.requests_per_shard,
+                     e.index_tail_min, e.id_hash_bits);
+}
+
+class Durability {
+ public:
+  Durability(const SeedOptions& options, core::SyncMode mode);
+  SeedResult run();
+
+ private:
+  static sim::FaultPlan draw_plan(const SeedOptions& options);
+  io::Task<int> serve(io::Host& host);
+  io::Task<void> stop_when_asked(server::Server& server);
+  io::Task<int> client(io::Host& host, int index);
+  io::Task<int> verify(io::Host& host);
+  void start_server();
+  void server_ended(End how, int exit_code);
+  void plan_crash();
+  void client_done();
+  void calm_down();
+  void start_verification();
+  void verified(bool complete);
+  void stop_server();
+  void flip_a_bit();
+  void finish();
+  SeedResult result(sim::World::Stop why);
+
+  core::SyncMode mode_;
+  sim::World world_;
+  sim::Stream random_;
+  server::Config config_;
+  Ledger ledger_;
+  Crud crud_;
+  sim::Node& server_;
+  int clients_;
+  int clients_running_;
+  uint64_t crashes_left_;
+  uint64_t restarts_ = 0;
+  uint64_t power_losses_ = 0;
+  uint64_t verifications_ = 0;
+  // How an incarnation serves, and how it is asked to stop; gone with it.
+  bool stop_asked_ = false;
+  enum class Phase : uint8_t { kFaults, kCalm, kStopping, kAfterStop, kFlipped, kDone } phase_ = Phase::kFaults;
+  bool bit_flipped_ = false;
+};
+
+sim::FaultPlan Durability::draw_plan(const SeedOptions& options) {
+  sim::Trace unused;
+  sim::FaultPlan plan = sim::swarm(options.seed, unused, {.crash = true, .fail_stop = true});
+  // Errors of reads and writes stop the server; a few are enough.
+  plan.read_error = std::min<uint64_t>(plan.read_error, 500);
+  plan.write_error = std::min<uint64_t>(plan.write_error, 500);
+  return plan;
+}
+
+Durability::Durability(const SeedOptions& options, core::SyncMode mode)
+    : mode_(mode),
+      world_({.seed = options.seed, .plan = draw_plan(options), .mutants = options.mutants, .trace = options.trace}),
+      random_(world_.stream("durability suite")),
+      config_(draw_config(random_, mode)),
+      ledger_({.sync = mode == core::SyncMode::kSync}),
+      crud_({.server = {"server", kPort}, .clients = static_cast<int>(random_.between(1, 4)), .keys = random_.between(1, 16),
+             .operations = random_.between(20, 120)},
+            ledger_, Rng(options.seed, "workload")),
+      server_(world_.add_node("server")),
+      clients_(static_cast<int>(random_.between(1, 4))),
+      clients_running_(clients_),
+      crashes_left_(random_.between(1, 6)) {}
+
+// ---- The server ----
+
+io::Task<void> Durability::stop_when_asked(server::Server& server) {
+  while (!stop_asked_) co_await io::sleep_for(milliseconds(5));
+  (void)co_await server.stop();
+}
+
+io::Task<int> Durability::serve(io::Host& host) {
+  // Destroyed with this frame, which dies last: everything of the server's is gone by then.
+  auto server = co_await server::Server::open(host, config_);
+  if (!server) {
+    host.log.log(io::Level::kError, "refused: " + server.error().text());
+    co_return server.error().code == Code::kIo || server.error().code == Code::kDiskFull ? kExitFailStop : kExitRefused;
+  }
+  ledger_.restarted((*server)->engine().committed_lsn());
+  if (Result<> listening = co_await (*server)->listen(); !listening) co_return kExitFailStop;
+  (co_await io::this_executor()).spawn(stop_when_asked(**server));
+  Error why = co_await (*server)->wait_failed();
+  if (why.code != Code::kShuttingDown) co_return kExitFailStop;
+  co_return kExitClean;
+}
+
+void Durability::start_server() {
+  if (server_.running() || phase_ == Phase::kDone) return;
+  ++restarts_;
+  stop_asked_ = false;
+  server_.start([this](io::Host& host) { return serve(host); });
+  if (phase_ == Phase::kFaults) plan_crash();
+}
+
+void Durability::plan_crash() {
+  if (crashes_left_ == 0) return;
+  --crashes_left_;
+  static constexpr sim::Moment kMoments[] = {sim::Moment::kBefore, sim::Moment::kAfter, sim::Moment::kMiddle};
+  sim::CrashPlan plan;
+  // Often soon, also within recovery; sometimes late.
+  plan.operation = (random_.decide(3) == 0) ? random_.between(1, 40) : random_.between(1, 1500);
+  plan.kind = (random_.decide(5) == 0) ? sim::IoKind::kNetwork : sim::IoKind::kDisk;
+  plan.moment = kMoments[random_.decide(3)];
+  plan.how = (random_.decide(2) == 0) ? End::kPowerLoss : End::kProcessDeath;
+  server_.crash_at(plan);
+}
+
+void Durability::server_ended(End how, int exit_code) {
+  if (how == End::kPowerLoss) ++power_losses_;
+  ledger_.ended(how == End::kPowerLoss ? Loss::kUnsynced : Loss::kNothing);
+  if (how == End::kExit) {
+    using sim::Fault;
+    const sim::FaultCounts& faults = world_.counts();
+    bool may_fail_stop = faults[Fault::kSyncError] + faults[Fault::kSyncErrorClean] + faults[Fault::kReadError] + faults[Fault::kWriteError] > 0;
+    if (exit_code == kExitRefused && !bit_flipped_) ledger_.violation("the server refused its own directory: " + (server_.log().empty() ? "" : server_.log().back()));
+    if (exit_code == kExitFailStop && !may_fail_stop) ledger_.violation("the server stopped by itself without a fault: " + (server_.log().empty() ? "" : server_.log().back()));
+    // Its cache held what a failed sync left: it may come back otherwise after the process is gone, and a power cut may follow.
+    if (exit_code == kExitFailStop) ledger_.ended(Loss::kUnsynced);
+  }
+  if (phase_ == Phase::kStopping) {
+    if (how != End::kExit || exit_code != kExitClean) ledger_.violation("a calm server did not stop clean");
+    phase_ = Phase::kAfterStop;
+  }
+  if (phase_ == Phase::kFlipped && how == End::kExit) {
+    finish();  // refused what was damaged: fine
+    return;
+  }
+  // After process death the power may go, too, before anybody starts the server again.
+  if (how == End::kProcessDeath && (random_.decide(3) == 0)) {
+    server_.kill(End::kPowerLoss);
+    ++power_losses_;
+    ledger_.ended(Loss::kUnsynced);
+  }
+  world_.after(milliseconds(static_cast<int64_t>(random_.decide(300))), [this] { start_server(); });
+}
+
+// ---- The clients ----
+
+io::Task<int> Durability::client(io::Host& host, int index) {
+  co_await crud_.run_client(host, index);
+  co_return 0;
+}
+
+io::Task<int> Durability::verify(io::Host& host) {
+  bool complete = co_await crud_.verify(host);
+  co_return complete ? 0 : 1;
+}
+
+void Durability::client_done() {
+  if (--clients_running_ > 0) return;
+  calm_down();
+}
+
+/// All clients are done: no more faults; what is there must be right, serve, and stop clean.
+void Durability::calm_down() {
+  phase_ = Phase::kCalm;
+  server_.cancel_crash();
+  sim::FaultPlan calm;
+  calm.shuffle = world_.plan().shuffle;
+  calm.quota_bytes = world_.plan().quota_bytes;
+  world_.plan() = calm;
+  start_server();
+  start_verification();
+}
+
+void Durability::start_verification() {
+  sim::Node& verifier = world_.add_node(fmt::format("verifier-{}", ++verifications_));
+  verifier.on_end = [this](End, int exit_code) { verified(exit_code == 0); };
+  verifier.start([this](io::Host& host) { return verify(host); }, {.cores = 1});
+}
+
+void Durability::verified(bool complete) {
+  if (phase_ == Phase::kFlipped) {
+    finish();
+    return;
+  }
+  if (!complete) {
+    // A server that a last sync error of the unkind times stopped comes back; try again then, but not for ever.
+    if (verifications_ >= 5) {
+      ledger_.violation("a calm server did not answer every read");
+      finish();
+      return;
+    }
+    start_verification();
+    return;
+  }
+  if (phase_ == Phase::kCalm) {
+    stop_server();
+  } else {
+    flip_a_bit();
+  }
+}
+
+void Durability::stop_server() {
+  if (!server_.running()) {
+    world_.after(milliseconds(50), [this] { stop_server(); });
+    return;
+  }
+  phase_ = Phase::kStopping;
+  stop_asked_ = true;
+  // start_server() follows the end; then everything is read once more.
+  world_.after(seconds(5), [this] {
+    if (phase_ == Phase::kAfterStop) start_verification();
+  });
+}
+
+/// One bit of what a clean stop left: reported or harmless, never a wrong answer.
+void Durability::flip_a_bit() { finish(); }
+
+void Durability::finish() {
+  phase_ = Phase::kDone;
+  world_.stop();
+}
+
+// ---- The run ----
+
+SeedResult Durability::run() {
+  server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
+  start_server();
+  for (int i = 0; i < clients_; ++i) {
+    sim::Node& node = world_.add_node(fmt::format("client-{}", i));
+    node.on_end = [this](End, int) { client_done(); };
+    node.start([this, i](io::Host& host) { return client(host, i); }, {.cores = 1});
+  }
+  return result(world_.run({.until = kTimeLimit}));
+}
+
+SeedResult Durability::result(sim::World::Stop why) {
+  SeedResult out;
+  if (phase_ != Phase::kDone)
+    ledger_.violation(why == sim::World::Stop::kNothingLeft ? "everything waits for something that never comes"
+                                                            : "the clients or the server made no progress in an hour");
+  out.violations = ledger_.violations();
+  out.configuration = fmt::format("clients={} {} | {}", clients_, describe(config_), sim::to_text(world_.plan()));
+  out.simulated_seconds = static_cast<double>(world_.now().ns) / 1e9;
+  auto& c = out.counts;
+  c["restarts"] = restarts_;
+  c["power losses"] = power_losses_;
+  c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
+  c["operations asked"] = crud_.counts().asked;
+  c["operations checked"] = ledger_.answered();
+  c["outcomes unknown"] = crud_.counts().unknown;
+  c["operations refused"] = crud_.counts().refused;
+  c["exports checked"] = crud_.counts().exports;
+  c["faults injected"] = world_.counts().total();
+  for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
+    if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
+  for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
+  out.hash = world_.finish();
+  return out;
+}
+
+}  // namespace
+
+SeedResult run_durability_sync(const SeedOptions& options) { return Durability(options, core::SyncMode::kSync).run(); }
+SeedResult run_durability_async(const SeedOptions& options) { return Durability(options, core::SyncMode::kAsync).run(); }
+
+}  // namespace holdfast::chaos

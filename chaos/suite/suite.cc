@@ -1,0 +1,25 @@
+#include "chaos/suite/suite.h"
+
+#include <array>
+
+#include "chaos/suite/durability.h"
+
+namespace holdfast::chaos {
+namespace {
+
+constexpr std::array kSuites = {
+    Suite{"durability-sync", "Sync mode: crashes of every kind at any point, and nothing acknowledged is lost or altered", run_durability_sync},
+    Suite{"durability-async", "Async mode: what survives is a prefix, never shorter than the durable LSN that replies reported", run_durability_async},
+};
+
+}  // namespace
+
+std::span<const Suite> suites() { return kSuites; }
+
+const Suite* find_suite(std::string_view name) {
+  for (const Suite& s : kSuites)
+    if (s.name == name) return &s;
+  return nullptr;
+}
+
+}  // namespace holdfast::chaos

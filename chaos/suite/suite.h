@@ -1,0 +1,52 @@
+// Suites: what can be run, by name, and what one seed of one comes to.
+//
+// Place in the system: a suite builds a World, puts servers and clients into it, lets the seed's faults loose, and judges. No OS here; the runner (runner/)
+// runs seeds in processes of their own, twice, and compares hashes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/trace.h"
+
+namespace holdfast::chaos {
+
+struct SeedOptions {
+  uint64_t seed = 1;
+  std::vector<std::string> mutants;
+  sim::Trace::Sink trace;  ///< nothing: no story
+};
+
+struct SeedResult {
+  uint64_t hash = 0;
+  std::vector<std::string> violations;       ///< none: the seed passed
+  std::map<std::string, uint64_t> counts;    ///< what happened: crashes, faults by name, operations checked …
+  std::map<std::string, uint64_t> probes;    ///< SOMETIMES places reached, and how often
+  double simulated_seconds = 0;
+  std::string configuration;                 ///< what the seed drew, in one line
+};
+
+struct Suite {
+  std::string_view name;
+  std::string_view about;  ///< one sentence
+  SeedResult (*run)(const SeedOptions& options);
+};
+
+std::span<const Suite> suites();
+/// Null when there is none.
+const Suite* find_suite(std::string_view name);
+
+/// A planted bug, and where it is expected to be caught.
+struct Mutant {
+  std::string_view name;
+  std::string_view number;  ///< in the list of precedents (README.md); "own" for others
+  std::string_view suite;
+  std::string_view about;
+};
+std::span<const Mutant> mutants();
+
+}  // namespace holdfast::chaos

@@ -1,0 +1,239 @@
+#include "chaos/workload/crud.h"
+
+#include <fmt/core.h>
+
+#include "chaos/workload/documents.h"
+
+namespace holdfast::chaos {
+namespace {
+
+using Kind = Operation::Kind;
+using Effect = Ledger::Effect;
+
+Effect own_if(bool changed) { return changed ? Effect::kOwnEntry : Effect::kNone; }
+
+/// A document with many operations whose answers never came is left alone: judging it takes too long and teaches little.
+constexpr size_t kUnderWayMax = 5;
+
+std::string name(const std::string& collection, const std::string& key) { return collection + "/" + key; }
+
+}  // namespace
+
+struct Crud::Session {
+  Session(io::Host& h, client::Options options, Rng stream) : host(h), client(h, std::move(options)), random(stream) {}
+  io::Host& host;
+  client::Client client;
+  Rng random;
+  client::Collection collection(const std::string& name) { return client.collection(name); }
+};
+
+template <class T>
+bool Crud::take(OperationId id, const Result<client::Answer<T>>& result) {
+  ++counts_.asked;
+  if (result) {
+    ++counts_.answered;
+    return true;
+  }
+  switch (result.error().code) {
+    case Code::kDuplicateKey:
+      ++counts_.answered;
+      ledger_.answer(id, {.done = false}, Effect::kNone, Lsn(), Lsn());
+      return false;
+    case Code::kUnknownOutcome:
+    case Code::kInternal:
+      ++counts_.unknown;
+      return false;
+    case Code::kCorrupt:
+      if (!tolerate_corrupt) ledger_.violation("without any media fault the server said: " + result.error().text());
+      [[fallthrough]];
+    default:
+      ++counts_.refused;
+      ledger_.refused(id);
+      return false;
+  }
+}
+
+std::string Crud::pick_key(Session& s) { return fmt::format("k{}", s.random.below(options_.keys)); }
+
+std::string Crud::fresh_key(Session& s) {
+  std::string key(60, 'a');
+  for (char& c : key) {
+    auto i = static_cast<char>(s.random.below(52));
+    c = static_cast<char>(i < 26 ? 'a' + i : 'A' + i - 26);
+  }
+  return key;
+}
+
+io::Task<void> Crud::insert(Session& s) {
+  std::string key = pick_key(s);
+  if (ledger_.under_way(name("docs", key)) >= kUnderWayMax) co_return;
+  uint64_t value = ++last_value_;
+  OperationId id = ledger_.invoke(name("docs", key), {.kind = Kind::kInsert, .value = value});
+  auto done = co_await s.collection("docs").insert_one(make_document(key, value));
+  if (take(id, done)) ledger_.answer(id, {.done = true}, Effect::kOwnEntry, done->lsn, done->durable_lsn);
+}
+
+io::Task<void> Crud::insert_once(Session& s) {
+  std::string key = fresh_key(s);
+  uint64_t value = ++last_value_;
+  once_.push_back(key);
+  OperationId id = ledger_.invoke(name("once", key), {.kind = Kind::kInsert, .value = value, .repeatable = true});
+  auto done = co_await s.collection("once").insert_one(make_document(key, value));
+  // A repeat is answered with an LSN that covers the first one's; it need not be its own.
+  if (take(id, done)) ledger_.answer(id, {.done = true}, Effect::kSomeEntry, done->lsn, done->durable_lsn);
+}
+
+io::Task<void> Crud::insert_batch(Session& s) {
+  std::vector<std::string> keys;
+  std::vector<Buffer> documents;
+  std::vector<OperationId> ids;
+  for (uint64_t n = s.random.between(1, 6); n > 0; --n) {
+    uint64_t value = ++last_value_;
+    keys.push_back(fresh_key(s));
+    documents.push_back(make_document(keys.back(), value));
+    ids.push_back(ledger_.invoke(name("many", keys.back()), {.kind = Kind::kInsert, .value = value, .repeatable = true}));
+  }
+  batches_.push_back(keys);
+  auto done = co_await s.collection("many").insert_many(std::move(documents));
+  for (OperationId id : ids)
+    if (take(id, done)) ledger_.answer(id, {.done = true}, Effect::kSomeEntry, done->lsn, done->durable_lsn);
+}
+
+io::Task<void> Crud::update(Session& s) {
+  std::string key = pick_key(s);
+  if (ledger_.under_way(name("docs", key)) >= kUnderWayMax) co_return;
+  uint64_t value = ++last_value_;
+  OperationId id = ledger_.invoke(name("docs", key), {.kind = Kind::kUpdate, .value = value});
+  auto done = co_await s.collection("docs").update_one(by_key(key), make_update(value));
+  if (take(id, done)) ledger_.answer(id, {.done = done->value.modified > 0}, own_if(done->value.modified > 0), done->lsn, done->durable_lsn);
+}
+
+io::Task<void> Crud::remove(Session& s) {
+  std::string key = pick_key(s);
+  if (ledger_.under_way(name("docs", key)) >= kUnderWayMax) co_return;
+  OperationId id = ledger_.invoke(name("docs", key), {.kind = Kind::kDelete});
+  auto done = co_await s.collection("docs").delete_one(by_key(key));
+  if (take(id, done)) ledger_.answer(id, {.done = done->value > 0}, own_if(done->value > 0), done->lsn, done->durable_lsn);
+}
+
+io::Task<void> Crud::read(Session& s, std::string collection, std::string key) {
+  OperationId id = ledger_.invoke(name(collection, key), {.kind = Kind::kRead});
+  auto done = co_await s.collection(collection).find_by_id(key);
+  if (!take(id, done)) co_return;
+  Answer answer;
+  if (done->value) {
+    Result<ReadDocument> document = read_document(*done->value);
+    if (!document || document->key != key) {
+      ledger_.violation(document ? "asked for " + key + ", got " + document->key : document.error().message);
+      ledger_.refused(id);
+      co_return;
+    }
+    answer.state = document->state;
+  }
+  ledger_.answer(id, answer, Effect::kNone, done->lsn, done->durable_lsn);
+}
+
+io::Task<void> Crud::count(Session& s) {
+  // Of `once` nothing is ever deleted: the count lies between what was acknowledged before and what was tried until now.
+  uint64_t at_least = 0;
+  for (const std::string& key : once_) at_least += ledger_.certainly_exists(name("once", key));
+  auto done = co_await s.collection("once").count();
+  ++counts_.asked;
+  if (!done) co_return;
+  ++counts_.answered;
+  if (done->value < at_least || done->value > once_.size())
+    ledger_.violation(fmt::format("count says {}, but {} were acknowledged and {} tried", done->value, at_least, once_.size()));
+}
+
+io::Task<bool> Crud::export_collection(Session& s, std::string collection) {
+  client::ExportStream stream = s.collection(collection).export_all(s.random.between(1, 4000));
+  std::map<DocumentName, DocumentState> documents;
+  ++counts_.asked;
+  Lsn before = ledger_.highest_acknowledged();
+  for (;;) {
+    auto part = co_await stream.next();
+    if (!part) {
+      if (part.error().code == Code::kCorrupt && !tolerate_corrupt) ledger_.violation("without any media fault the server said: " + part.error().text());
+      co_return false;
+    }
+    if (!*part) break;
+    Bytes raw;
+    for (auto it = (*part)->begin(); it.next(raw);) {
+      Result<ReadDocument> document = read_document(raw);
+      if (!document) {
+        ledger_.violation("an export shows this: " + document.error().message);
+        continue;
+      }
+      if (!documents.emplace(name(collection, document->key), document->state).second)
+        ledger_.violation("an export shows " + name(collection, document->key) + " twice");
+    }
+  }
+  ++counts_.answered;
+  ++counts_.exports;
+  // An empty collection's export has no parts and need not say where it stands.
+  Lsn at = stream.lsn() == Lsn() ? before : stream.lsn();
+  if (at < before) ledger_.violation(fmt::format("an export at LSN {} began after LSN {} was acknowledged", at.value, before.value));
+  ledger_.snapshot(collection + "/", at, documents);
+  if (collection == "many")
+    for (const std::vector<std::string>& batch : batches_) {
+      size_t shown = 0;
+      for (const std::string& key : batch) shown += documents.contains(name("many", key));
+      if (shown != 0 && shown != batch.size()) ledger_.violation(fmt::format("a snapshot shows {} of the {} documents of one batch", shown, batch.size()));
+    }
+  co_return true;
+}
+
+io::Task<void> Crud::step(Session& s) {
+  switch (s.random.below(20)) {
+    case 0: case 1: case 2: case 3: case 4:
+      co_return co_await insert(s);
+    case 5: case 6: case 7: case 8:
+      co_return co_await update(s);
+    case 9: case 10:
+      co_return co_await remove(s);
+    case 11: case 12:
+      co_return co_await insert_once(s);
+    case 13:
+      co_return co_await insert_batch(s);
+    case 14:
+      co_return co_await count(s);
+    case 15: {
+      static constexpr const char* kAll[] = {"docs", "once", "many"};
+      co_await export_collection(s, kAll[s.random.below(3)]);
+      co_return;
+    }
+    case 16:
+      if (!once_.empty()) co_return co_await read(s, "once", once_[s.random.below(once_.size())]);
+      co_return;
+    default:
+      co_return co_await read(s, "docs", pick_key(s));
+  }
+}
+
+io::Task<void> Crud::run_client(io::Host& host, int index) {
+  client::Options options{.server = options_.server, .connections = 2, .timeout = options_.timeout, .connect_timeout = options_.timeout,
+                          .max_attempts = 4};
+  Session s(host, options, random_.fork(fmt::format("client {}", index)));
+  for (uint64_t n = 0; !stopping_ && (options_.operations == 0 || n < options_.operations); ++n) {
+    if (before_each) co_await before_each();
+    co_await step(s);
+    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+  }
+  co_await s.client.close();
+}
+
+io::Task<bool> Crud::verify(io::Host& host) {
+  client::Options options{.server = options_.server, .connections = 1, .timeout = seconds(30), .max_attempts = 20};
+  Session s(host, options, random_.fork(fmt::format("verify {}", counts_.asked)));
+  uint64_t refused = counts_.refused + counts_.unknown;
+  for (uint64_t k = 0; k < options_.keys; ++k) co_await read(s, "docs", fmt::format("k{}", k));
+  for (const std::string& key : once_) co_await read(s, "once", key);
+  for (const std::vector<std::string>& batch : batches_)
+    for (const std::string& key : batch) co_await read(s, "many", key);
+  bool all = refused == counts_.refused + counts_.unknown;
+  for (const char* collection : {"docs", "once", "many"}) all = co_await export_collection(s, collection) && all;
+  co_await s.client.close();
+  co_return all;
+}
+
+}  // namespace holdfast::chaos

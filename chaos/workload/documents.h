@@ -1,0 +1,27 @@
+// The documents that workloads write: every one tells which write made it, so that what is read can be traced to it, whole or not at all.
+//
+//     { _id: key, v: value, n: counter, p: text that follows from the value }
+//
+// A document whose text does not follow from its value is half of one write and half of another, or none.
+#pragma once
+
+#include "chaos/oracle/document_history.h"
+#include "io/base/bytes.h"
+#include "io/base/error.h"
+
+namespace holdfast::chaos {
+
+Buffer make_document(std::string_view key, uint64_t value);
+/// Sets the value, and the text that follows from it, and increments the counter.
+Buffer make_update(uint64_t value);
+/// `{_id: key}`
+Buffer by_key(std::string_view key);
+
+struct ReadDocument {
+  std::string key;
+  DocumentState state;
+};
+/// kCorrupt, saying what does not fit, for anything but a document that make_document() and make_update() can have made.
+Result<ReadDocument> read_document(Bytes document);
+
+}  // namespace holdfast::chaos
