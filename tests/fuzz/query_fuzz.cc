@@ -1,27 +1,41 @@
-// Fuzzes queries: compiling any bytes, matching any bytes. Input: one length byte, that many bytes of query, the
-// document.
-#include "core/document.h"
+// Queries: any bytes compile or are refused, and what compiles matches any bytes without harm. The input is the query
+// and then the document; where no whole value begins, all of it is both.
 #include "core/query.h"
-#include "io/base/assert.h"
 
-using namespace holdfast;
+#include "core/document.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/support/tree.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Bytes in(reinterpret_cast<const char*>(data), size);
-  if (in.empty()) return 0;
-  size_t n = static_cast<uint8_t>(in.front());
-  in.remove_prefix(1);
-  Bytes text = in.substr(0, n), document = in.substr(std::min(n, in.size()));
-  (void)core::check_document(document);
+namespace holdfast {
+namespace {
+
+std::vector<Buffer> seeds() {
+  Buffer document = test::mp("{_id: 1, a: {b: 1, c: [1, u64(2), {d: 'x'}, [1.5]]}, '0': 2.5, t: time(5,6), n: null}");
+  std::vector<Buffer> out{document + document};
+  for (const char* query :
+       {"{'a.b': 1.0}", "{'a.c.2.d': 'x', _id: 1}", "{a: {'$eq': null}}", "{'0': 2.5, z: null}", "{'a.c': 2}",
+        "{'a.c.3': [1.5]}", "{a: {b: 1, c: []}}", "{t: time(5,6)}", "{a: {'$gt': 1}}"})
+    out.push_back(test::mp(query) + document);
+  return out;
+}
+
+}  // namespace
+
+HOLDFAST_FUZZER(query, seeds) {
+  msgpack::Cursor at(input);
+  Bytes text = at.raw();
+  Bytes document = at.ok() ? input.substr(text.size()) : input;
+  if (!at.ok()) text = input;
+
+  bool checked = core::check_document(document).has_value();
   auto query = core::Query::compile(text);
-  if (!query) {
-    HF_ASSERT(!query.error().message.empty(), "an error says what to do");
-    return 0;
-  }
+  if (!query) return FUZZ_CHECK(!query.error().message.empty());
   bool matched = query->matches(document);
-  HF_ASSERT(matched == query->matches(document), "matching has no state");
+  FUZZ_CHECK(query->matches(document) == matched);
+  if (checked && query->matches_all()) FUZZ_CHECK(matched);
   // Taken as a document, a query without paths and operators asks for its own fields.
   bool plain = text.find_first_of(".$") == Bytes::npos;
-  if (plain && core::check_document(text)) HF_ASSERT(query->matches(text), "values equal themselves");
-  return 0;
+  if (plain && core::check_document(text)) FUZZ_CHECK(query->matches(text));
 }
+
+}  // namespace holdfast

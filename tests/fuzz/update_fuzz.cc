@@ -1,30 +1,46 @@
-// Fuzzes updates: compiling any bytes, applying to any bytes. Input: one length byte, that many bytes of update, the
-// document.
+// Updates: any bytes compile or are refused; applied to a valid document the result is valid, applied to other bytes it
+// does no harm. The input is the update and then the document; where no whole value begins, all of it is both.
 #include "core/update.h"
-#include "io/base/assert.h"
 
-using namespace holdfast;
+#include "tests/fuzz/fuzz.h"
+#include "tests/support/tree.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Bytes in(reinterpret_cast<const char*>(data), size);
-  if (in.empty()) return 0;
-  size_t n = static_cast<uint8_t>(in.front());
-  in.remove_prefix(1);
-  Bytes text = in.substr(0, n), document = in.substr(std::min(n, in.size()));
-  // A small limit, so that padding meets it.
-  core::DocumentLimits limits{.bytes = 4096};
+namespace holdfast {
+namespace {
+
+std::vector<Buffer> seeds() {
+  Buffer document = test::mp("{_id: 1, a: {b: 1, c: [1, u64(2), {d: 'x'}, [1.5]]}, '0': 2.5, n: null}");
+  std::vector<Buffer> out;
+  for (const char* update :
+       {"{'$set': {'a.b': 5, q: 1}}", "{'$unset': {'a.c.1': 1, n: 1}}", "{'$inc': {'0': 1, 'a.c.5': 2, 'a.b': i64(7)}}",
+        "{'$set': {_id: 1.0, 'a.c.9': [null]}}", "{'$set': {'x.y.z': {k: 1}}, '$inc': {'a.c.3.0': 0.5}}",
+        "{'$set': {'a.c.2.e': 1, 'a.c.2.d': 2}, '$unset': {'a.b': 1}}", "{'$push': {a: 1}}",
+        "{'$set': {'a.c.1400000': 1}}"})
+    out.push_back(test::mp(update) + document);
+  return out;
+}
+
+}  // namespace
+
+HOLDFAST_FUZZER(update, seeds) {
+  msgpack::Cursor at(input);
+  Bytes text = at.raw();
+  Bytes document = at.ok() ? input.substr(text.size()) : input;
+  if (!at.ok()) text = input;
+
+  core::DocumentLimits limits{.bytes = 4096};  // small, so that padding meets it
   auto update = core::Update::compile(text, limits);
-  if (!update) return 0;
+  if (!update) return FUZZ_CHECK(!update.error().message.empty());
   auto applied = update->apply(document);
   auto before = core::check_document(document, limits);
-  if (!before) return 0;
-  if (!applied) {
-    HF_ASSERT(applied.error().code != Code::kCorrupt, "the document was checked");
-    return 0;
-  }
+  if (!before) return;
+  if (!applied) return FUZZ_CHECK(applied.error().code != Code::kCorrupt);
   auto after = core::check_document(applied->document, limits);
-  HF_ASSERT(after, "an update of a valid document gives a valid one");
-  HF_ASSERT(after->key == before->key, "_id never changes");
-  HF_ASSERT(applied->changed() == (applied->document != document), "changed() tells whether the bytes changed");
-  return 0;
+  FUZZ_CHECK(after.has_value());
+  FUZZ_CHECK(after->key == before->key);
+  FUZZ_CHECK(applied->changed() == (applied->document != document));
+  auto again = update->apply(document);
+  FUZZ_CHECK(again && again->document == applied->document);
 }
+
+}  // namespace holdfast
