@@ -47,7 +47,7 @@ io::Task<Result<>> Link::connect(Time deadline) {
     state_ = State::kDown;
     ++failed_dials_;
     dial_error_ = closed_ ? Error{Code::kClosed, "the client is closed"}
-                          : Error{Code::kUnreachable, fmt::format("cannot connect to {} ({}); is the server running there?",
+                          : Error{Code::kUnreachable, fmt::format("no connection to {} ({}); is a server running there?",
                                                                   options_.server.text(), made.error().message)};
     changed_.notify_all();
     co_return std::unexpected(dial_error_);

@@ -1,0 +1,196 @@
+#include "client/cli/commands.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "client/cli/document_reader.h"
+#include "client/cli/ejson.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/files.h"
+#include "client/cli/transfer.h"
+
+namespace holdfast::cli {
+namespace {
+
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "holdfast: %s\n", error.text().c_str());
+  return exit_code(error.code);
+}
+
+/// Writing to a pipe whose reader has gone is no reason to complain.
+int complain_of_output(const Error& error) { return error.code == Code::kClosed ? kExitRefused : complain(error); }
+
+int usage(std::string_view operand, const Error& error) {
+  std::fprintf(stderr, "holdfast: bad_request: %.*s: %s\n", static_cast<int>(operand.size()), operand.data(), error.message.c_str());
+  return kExitUsage;
+}
+
+int print(std::string_view text) {
+  auto out = Output::open("-");
+  auto done = out->line(text);
+  if (done) done = out->finish();
+  return done ? kExitOk : complain_of_output(done.error());
+}
+
+int print_json(Bytes value) {
+  auto text = to_json(value);
+  return text ? print(*text) : complain(text.error());
+}
+
+/// JSON that has to be an object.
+Result<Buffer> object(std::string_view text) {
+  HF_TRY(value, from_json(text));
+  msgpack::Value head;
+  if (!msgpack::Cursor(value).next(head) || head.kind != msgpack::Kind::kMap) return fail(Code::kBadRequest, "this must be a JSON object");
+  return value;
+}
+
+Result<Buffer> id_value(const std::string& text) {
+  auto value = from_json(text);
+  if (value) return value;
+  Buffer string;
+  msgpack::Writer(string).string(text);
+  if (auto valid = to_json(string); !valid || !valid->starts_with('"')) return fail(Code::kBadRequest, "this is not UTF-8");
+  return string;
+}
+
+io::Task<int> ping(io::Host& host, client::Client& client) {
+  Time begin = host.clock.now();
+  auto r = co_await client.ping();
+  if (!r) co_return complain(r.error());
+  double ms = static_cast<double>((host.clock.now() - begin).ns) / 1e6;
+  co_return print(fmt::format("{} answered in {:.3f} ms", client.options().server.text(), ms));
+}
+
+io::Task<Result<std::string>> read_all(std::string path) {
+  HF_CO_TRY(input, Input::open(path));
+  std::string text;
+  for (;;) {
+    size_t old = text.size();
+    text.resize(old + (64u << 10));
+    HF_CO_TRY(n, co_await input.read({text.data() + old, text.size() - old}));
+    text.resize(old + n);
+    if (n == 0) co_return text;
+    if (text.size() > DocumentReader::kMaxText) co_return fail(Code::kTooLarge, "the document is too long");
+  }
+}
+
+io::Task<int> insert(client::Collection collection, const CommandLine& line) {
+  std::string text = line.document;
+  if (text == "-") {
+    auto all = co_await read_all("-");
+    if (!all) co_return complain(all.error());
+    text = std::move(*all);
+  }
+  auto document = object(text);
+  if (!document) co_return usage("JSON", document.error());
+  auto r = co_await collection.insert_one(std::move(*document));
+  co_return r ? print_json(r->value) : complain(r.error());
+}
+
+io::Task<int> get(client::Collection collection, const CommandLine& line) {
+  auto id = id_value(line.id);
+  if (!id) co_return usage("ID", id.error());
+  auto r = co_await collection.find_by_id_value(std::move(*id));
+  if (!r) co_return complain(r.error());
+  if (!r->value) co_return complain({Code::kNotFound, "no document of " + collection.name() + " has the _id " + line.id});
+  co_return print_json(*r->value);
+}
+
+io::Task<int> find(client::Collection collection, const CommandLine& line) {
+  auto query = object(line.query);
+  if (!query) co_return usage("QUERY", query.error());
+  auto r = co_await collection.find(std::move(*query), line.limit);
+  if (!r) co_return complain(r.error());
+  auto out = Output::open("-");
+  Bytes document;
+  for (auto it = r->value.begin(); it.next(document);) {
+    auto text = to_json(document);
+    if (!text) co_return complain(text.error());
+    if (auto done = out->line(*text); !done) co_return complain_of_output(done.error());
+  }
+  auto done = out->finish();
+  co_return done ? kExitOk : complain_of_output(done.error());
+}
+
+io::Task<int> update(client::Collection collection, const CommandLine& line) {
+  auto filter = object(line.query);
+  if (!filter) co_return usage("FILTER", filter.error());
+  auto change = object(line.update);
+  if (!change) co_return usage("UPDATE", change.error());
+  auto r = co_await collection.update_one(std::move(*filter), std::move(*change));
+  if (!r) co_return complain(r.error());
+  co_return print(fmt::format(R"({{"matched":{},"modified":{}}})", r->value.matched, r->value.modified));
+}
+
+io::Task<int> remove(client::Collection collection, const CommandLine& line) {
+  auto filter = object(line.query);
+  if (!filter) co_return usage("FILTER", filter.error());
+  auto r = co_await collection.delete_one(std::move(*filter));
+  if (!r) co_return complain(r.error());
+  co_return print(fmt::format(R"({{"deleted":{}}})", r->value));
+}
+
+io::Task<int> count(client::Collection collection, const CommandLine& line) {
+  if (line.query.empty()) {
+    auto r = co_await collection.count();
+    co_return r ? print(fmt::format("{}", r->value)) : complain(r.error());
+  }
+  auto query = object(line.query);
+  if (!query) co_return usage("QUERY", query.error());
+  auto r = co_await collection.count(std::move(*query));
+  co_return r ? print(fmt::format("{}", r->value)) : complain(r.error());
+}
+
+io::Task<int> stats(client::Client& client) {
+  auto r = co_await client.stats();
+  if (!r) co_return complain(r.error());
+  auto text = to_pretty_json(r->value);
+  co_return text ? print(*text) : complain(text.error());
+}
+
+io::Task<int> import(io::Host& host, client::Collection collection, const CommandLine& line) {
+  auto report = co_await import_file(host, std::move(collection), line);
+  if (!report) co_return complain(report.error());
+  int printed = print(fmt::format("{} documents inserted", report->inserted));
+  if (report->refused > 0) {
+    std::fprintf(stderr, "holdfast: bad_request: %llu documents were refused\n", static_cast<unsigned long long>(report->refused));
+    co_return kExitRefused;
+  }
+  co_return printed;
+}
+
+io::Task<int> exports(client::Collection collection, const CommandLine& line) {
+  auto done = co_await export_file(std::move(collection), line);
+  co_return done ? kExitOk : complain_of_output(done.error());
+}
+
+io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine& line) {
+  client::Collection collection = client.collection(line.collection);
+  switch (line.command) {
+    case Command::kPing: co_return co_await ping(host, client);
+    case Command::kInsert: co_return co_await insert(collection, line);
+    case Command::kGet: co_return co_await get(collection, line);
+    case Command::kFind: co_return co_await find(collection, line);
+    case Command::kUpdate: co_return co_await update(collection, line);
+    case Command::kDelete: co_return co_await remove(collection, line);
+    case Command::kCount: co_return co_await count(collection, line);
+    case Command::kImport: co_return co_await import(host, collection, line);
+    case Command::kExport: co_return co_await exports(collection, line);
+    case Command::kStats: co_return co_await stats(client);
+  }
+  co_return kExitUsage;
+}
+
+}  // namespace
+
+io::Task<int> run_command(io::Host& host, CommandLine line) {
+  client::Client client(host, line.client);
+  int exit = co_await dispatch(host, client, line);
+  co_await client.close();
+  co_return exit;
+}
+
+}  // namespace holdfast::cli
