@@ -25,7 +25,8 @@ uint64_t digest(const Result<T>& r) {
 template <class Effect>
 class Call final : public DiskOperation {
  public:
-  Call(SimDisk& disk, DiskCall call, uint64_t inode, Effect effect) : DiskOperation(disk, call, inode), effect_(std::move(effect)) {}
+  Call(SimDisk& disk, DiskCall call, uint64_t inode, Effect effect)
+      : DiskOperation(disk, call, inode), effect_(std::move(effect)) {}
 
  private:
   uint64_t apply(HowMuch how_much) override { return effect_(how_much); }
@@ -68,7 +69,8 @@ class SimFile final : public io::File {
 
   io::Task<Result<size_t>> read_at(uint64_t offset, MutableBytes out) override {
     InodePtr file = inode_;
-    co_return co_await whole<size_t>(disk_, DiskCall::kRead, file->number, [&, &disk = disk_] { return disk.read(file, offset, out); });
+    co_return co_await whole<size_t>(disk_, DiskCall::kRead, file->number,
+                                     [&, &disk = disk_] { return disk.read(file, offset, out); });
   }
 
   io::Task<Result<size_t>> write_at(uint64_t offset, Bytes data) override {
@@ -86,7 +88,8 @@ class SimFile final : public io::File {
   io::Task<Result<>> sync() override {
     InodePtr file = inode_;
     uint64_t mark = disk_.model().mark();
-    co_return co_await whole<void>(disk_, DiskCall::kSync, file->number, [&, &disk = disk_] { return disk.sync_inode(file, mark); });
+    co_return co_await whole<void>(disk_, DiskCall::kSync, file->number,
+                                   [&, &disk = disk_] { return disk.sync_inode(file, mark); });
   }
 
   io::Task<Result<>> truncate(uint64_t size) override {
@@ -111,7 +114,8 @@ class SimFile final : public io::File {
 
   io::Task<Result<uint64_t>> size() override {
     InodePtr file = inode_;
-    co_return co_await whole<uint64_t>(disk_, DiskCall::kSize, file->number, [&]() -> Result<uint64_t> { return file->cache.size(); });
+    co_return co_await whole<uint64_t>(disk_, DiskCall::kSize, file->number,
+                                       [&]() -> Result<uint64_t> { return file->cache.size(); });
   }
 
  private:
@@ -124,7 +128,8 @@ void DiskOperation::begin() {
   Incarnation& host = disk_.host_;
   if (!host.live()) return;
   World& world = host.world();
-  world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskBegin, static_cast<uint64_t>(call_), inode_);
+  world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskBegin,
+                      static_cast<uint64_t>(call_), inode_);
   crash_ = host.node().reach(IoKind::kDisk);
   if (crash_ == Moment::kBefore) return;
   disk_.under_way_.push_back(*this);
@@ -136,7 +141,8 @@ void DiskOperation::happen() {
   Incarnation& host = disk_.host_;
   World& world = host.world();
   uint64_t result = apply(crash_ == Moment::kMiddle ? HowMuch::kPart : HowMuch::kWhole);
-  world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskEffect, static_cast<uint64_t>(call_), result);
+  world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskEffect,
+                      static_cast<uint64_t>(call_), result);
   if (crash_)
     host.node().strike();
   else
@@ -153,7 +159,8 @@ void SimDisk::settle() {
     if (how_much == HowMuch::kWhole) world.counts().hit(Fault::kInFlightWhole);
     if (how_much == HowMuch::kPart) world.counts().hit(Fault::kInFlightPart);
     if (how_much != HowMuch::kNothing) op.apply(how_much);
-    world.trace().event(world.now(), node_.id(), kNobody, EventKind::kDiskSettled, static_cast<uint64_t>(op.call_), static_cast<uint64_t>(how_much));
+    world.trace().event(world.now(), node_.id(), kNobody, EventKind::kDiskSettled, static_cast<uint64_t>(op.call_),
+                        static_cast<uint64_t>(how_much));
   }
 }
 
@@ -162,7 +169,8 @@ Duration SimDisk::time_of(DiskCall call) {
   Node::Streams& s = node_.streams();
   if (s.disk_slow.chance(plan.disk_slow)) {
     host_.world().counts().hit(Fault::kSlowDisk);
-    return s.disk_slow.between(milliseconds(1), milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.disk_slow_ms_max))));
+    return s.disk_slow.between(milliseconds(1),
+                               milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.disk_slow_ms_max))));
   }
   bool sync = call == DiskCall::kSync || call == DiskCall::kSyncDir;
   uint64_t low = sync ? kSyncNsMin : kDiskNsMin;
@@ -217,18 +225,20 @@ Result<> SimDisk::sync_inode(const InodePtr& inode, uint64_t mark) {
     model().sync(inode, mark, profile);
     return {};
   }
-  auto effect = s.chance(world.plan().sync_error_clean) ? DiskModel::AfterError::kMarkedClean : DiskModel::AfterError::kStillDirty;
+  auto effect = s.chance(world.plan().sync_error_clean) ? DiskModel::AfterError::kMarkedClean
+                                                        : DiskModel::AfterError::kStillDirty;
   model().sync_failed(inode, mark, effect, profile, s, world.counts());
   return io_error("cannot sync", inode->number);
 }
 
 io::Task<Result<std::unique_ptr<io::File>>> SimDisk::open(std::string path, io::Open mode) {
-  co_return co_await whole<std::unique_ptr<io::File>>(*this, DiskCall::kOpen, 0, [&]() -> Result<std::unique_ptr<io::File>> {
-    auto inode = mode == io::Open::kCreate ? model().create(path, false) : model().find(path);
-    if (!inode) return fail(inode);
-    if ((*inode)->directory) return fail(Code::kIo, path + " is not a regular file");
-    return std::make_unique<SimFile>(*this, *inode, mode);
-  });
+  co_return co_await whole<std::unique_ptr<io::File>>(
+      *this, DiskCall::kOpen, 0, [&]() -> Result<std::unique_ptr<io::File>> {
+        auto inode = mode == io::Open::kCreate ? model().create(path, false) : model().find(path);
+        if (!inode) return fail(inode);
+        if ((*inode)->directory) return fail(Code::kIo, path + " is not a regular file");
+        return std::make_unique<SimFile>(*this, *inode, mode);
+      });
 }
 
 io::Task<Result<>> SimDisk::make_dir(std::string path) {
@@ -262,14 +272,15 @@ io::Task<Result<>> SimDisk::sync_dir(std::string path) {
 }
 
 io::Task<Result<std::unique_ptr<io::FileLock>>> SimDisk::lock(std::string path) {
-  co_return co_await whole<std::unique_ptr<io::FileLock>>(*this, DiskCall::kLock, 0, [&]() -> Result<std::unique_ptr<io::FileLock>> {
-    auto inode = model().find(path);
-    if (!inode) inode = model().create(path, false);
-    if (!inode) return fail(inode);
-    if ((*inode)->locked) return fail(Code::kLocked, path + " is locked by another process");
-    (*inode)->locked = true;
-    return std::make_unique<SimLock>(host_, *inode);
-  });
+  co_return co_await whole<std::unique_ptr<io::FileLock>>(
+      *this, DiskCall::kLock, 0, [&]() -> Result<std::unique_ptr<io::FileLock>> {
+        auto inode = model().find(path);
+        if (!inode) inode = model().create(path, false);
+        if (!inode) return fail(inode);
+        if ((*inode)->locked) return fail(Code::kLocked, path + " is locked by another process");
+        (*inode)->locked = true;
+        return std::make_unique<SimLock>(host_, *inode);
+      });
 }
 
 io::Task<Result<io::FileIdentity>> SimDisk::identity(std::string path) {

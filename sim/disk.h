@@ -1,8 +1,9 @@
-// SimDisk: io::Disk over a DiskModel: the part that takes time, fails by draw, and is where crashes at operations happen.
+// SimDisk: io::Disk over a DiskModel: the part that takes time, fails by draw, and is where crashes at operations
+// happen.
 //
-// Every operation begins (it is counted; a crash planned before it strikes), takes a drawn time, and then takes effect and completes in one
-// event. Operations overlap freely. At a crash those under way are settled in the order in which they began: each took effect not at all,
-// wholly, or (writes) in part.
+// Every operation begins (it is counted; a crash planned before it strikes), takes a drawn time, and then takes effect
+// and completes in one event. Operations overlap freely. At a crash those under way are settled in the order in which
+// they began: each took effect not at all, wholly, or (writes) in part.
 #pragma once
 
 #include "io/disk.h"
@@ -14,7 +15,21 @@ namespace holdfast::sim {
 
 /// The order is part of every trace hash: add at the end.
 enum class DiskCall : uint8_t {
-  kOpen, kMakeDir, kRename, kRemove, kList, kSyncDir, kLock, kIdentity, kFreeBytes, kRead, kWrite, kSync, kTruncate, kPreallocate, kSize,
+  kOpen,
+  kMakeDir,
+  kRename,
+  kRemove,
+  kList,
+  kSyncDir,
+  kLock,
+  kIdentity,
+  kFreeBytes,
+  kRead,
+  kWrite,
+  kSync,
+  kTruncate,
+  kPreallocate,
+  kSize,
 };
 
 enum class HowMuch : uint8_t { kNothing, kWhole, kPart };

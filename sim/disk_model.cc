@@ -20,7 +20,9 @@ std::vector<std::string_view> parts(std::string_view path) {
   return out;
 }
 
-std::unexpected<Error> not_found(std::string_view path) { return fail(Code::kNotFound, fmt::format("{}: no such file or directory", path)); }
+std::unexpected<Error> not_found(std::string_view path) {
+  return fail(Code::kNotFound, fmt::format("{}: no such file or directory", path));
+}
 
 bool is_below(const Inode& dir, const Inode& top) {
   if (&dir == &top) return true;
@@ -90,7 +92,8 @@ Result<> DiskModel::rename(std::string_view from, std::string_view to) {
   if (source == a.dir->names.end()) return not_found(from);
   if (b.dir->names.contains(b.name)) return fail(Code::kExists, fmt::format("{}: already there", to));
   InodePtr inode = source->second;
-  if (inode->directory && is_below(*b.dir, *inode)) return fail(Code::kIo, fmt::format("{}: a directory cannot move into itself", from));
+  if (inode->directory && is_below(*b.dir, *inode))
+    return fail(Code::kIo, fmt::format("{}: a directory cannot move into itself", from));
   a.dir->names.erase(source);
   b.dir->names[b.name] = inode;
   record({0, NameChange::Kind::kRename, a.dir, a.name, b.dir, b.name, inode});
@@ -123,8 +126,10 @@ uint64_t DiskModel::free_bytes() const {
 
 Result<> DiskModel::need_room(const Inode& file, uint64_t offset, uint64_t length) {
   // Checked before pages are counted: an absurd offset must not cost an absurd page table.
-  if (offset > quota_bytes_ || length > quota_bytes_ - offset) return fail(Code::kDiskFull, "no space left on the disk");
-  if (file.cache.new_pages(offset, length) * kPageBytes > free_bytes()) return fail(Code::kDiskFull, "no space left on the disk");
+  if (offset > quota_bytes_ || length > quota_bytes_ - offset)
+    return fail(Code::kDiskFull, "no space left on the disk");
+  if (file.cache.new_pages(offset, length) * kPageBytes > free_bytes())
+    return fail(Code::kDiskFull, "no space left on the disk");
   return {};
 }
 

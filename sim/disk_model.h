@@ -1,24 +1,30 @@
 // DiskModel: a file system, its page cache and its medium, as pure bookkeeping without time.
 //
-// Every file has two images: what processes see (`cache`) and what the medium holds for sure (`durable`), and between them the changes since the
-// last completed sync, in order. Directories likewise: names as seen, names as durable, and one list of name changes for the whole disk. A process
-// death leaves all of it; `power_loss` draws one legal durable state and forgets the rest.
+// Every file has two images: what processes see (`cache`) and what the medium holds for sure (`durable`), and between
+// them the changes since the last completed sync, in order. Directories likewise: names as seen, names as durable, and
+// one list of name changes for the whole disk. A process death leaves all of it; `power_loss` draws one legal durable
+// state and forgets the rest.
 //
 // What a power loss may do (weak POSIX):
-//   - of every 512-byte sector with unsynced changes any version may be there: the durable one, the newest, or one between; or it is torn:
-//     left part of a newer version, right part of an older one or garbage; a lost sector that the file had never had may hold garbage;
+//   - of every 512-byte sector with unsynced changes any version may be there: the durable one, the newest, or one
+//   between; or it is torn:
+//     left part of a newer version, right part of an older one or garbage; a lost sector that the file had never had
+//     may hold garbage;
 //   - the size may be any that the file had since;
 //   - of unsynced name changes any subset survives that keeps the order per name and per file. A rename is atomic.
-// The ordered profile (ext4-like): name changes survive as a prefix, a size survives only together with the data below it, and any sync makes all
-// earlier name changes durable.
+// The ordered profile (ext4-like): name changes survive as a prefix, a size survives only together with the data below
+// it, and any sync makes all earlier name changes durable.
 //
-// Failed syncs (Rebello et al., ATC 2020): `sync_failed` either leaves everything dirty, or marks it clean with the new content still in the
-// cache; then a later sync has nothing to do and succeeds, and the old content comes back when the cache is dropped.
+// Failed syncs (Rebello et al., ATC 2020): `sync_failed` either leaves everything dirty, or marks it clean with the new
+// content still in the cache; then a later sync has nothing to do and succeeds, and the old content comes back when the
+// cache is dropped.
 //
-// Invariants: 1. without bit flips, a byte that a completed sync covered is read back for good, until changed again; 2. the cache is the
-// durable image with all pending changes applied, but for what a failed sync marked clean (`diverged`).
+// Invariants: 1. without bit flips, a byte that a completed sync covered is read back for good, until changed again; 2.
+// the cache is the durable image with all pending changes applied, but for what a failed sync marked clean
+// (`diverged`).
 //
-// Ownership: inodes are shared by names, pending name changes and open files; an inode takes room until the last of them is gone.
+// Ownership: inodes are shared by names, pending name changes and open files; an inode takes room until the last of
+// them is gone.
 #pragma once
 
 #include <deque>
@@ -110,15 +116,16 @@ class DiskModel {
   void sync(const InodePtr& inode, uint64_t mark, const LossProfile& profile);
   enum class AfterError : uint8_t { kStillDirty, kMarkedClean };
   /// A part of what the sync would have covered may have reached the medium.
-  void sync_failed(const InodePtr& inode, uint64_t mark, AfterError effect, const LossProfile& profile, Stream& s, FaultCounts& counts);
+  void sync_failed(const InodePtr& inode, uint64_t mark, AfterError effect, const LossProfile& profile, Stream& s,
+                   FaultCounts& counts);
 
   /// Drops clean pages: what a failed sync marked clean shows its old content.
   void evict(FaultCounts& counts);
   void power_loss(const LossProfile& profile, Stream& s, FaultCounts& counts);
   void release_locks();
 
-  /// Flips one bit of the durable content; also of the cached one unless that place waits for a sync. kNotFound when no durable file
-  /// has that place.
+  /// Flips one bit of the durable content; also of the cached one unless that place waits for a sync. kNotFound when no
+  /// durable file has that place.
   Result<> flip_bit(std::string_view path, uint64_t offset, uint8_t bit, FaultCounts& counts);
   const std::vector<Damage>& damage() const { return damage_; }
 
@@ -172,7 +179,8 @@ class DiskModel {
   std::vector<Damage> damage_;
 };
 
-/// What would surely survive, read-only: for oracles that ask at the moment of an acknowledgement. Valid until the disk changes.
+/// What would surely survive, read-only: for oracles that ask at the moment of an acknowledgement. Valid until the disk
+/// changes.
 class DurableView {
  public:
   explicit DurableView(const DiskModel& disk) : disk_(&disk) {}

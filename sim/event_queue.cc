@@ -5,7 +5,7 @@
 namespace holdfast::sim {
 namespace {
 
-constexpr size_t kWidth = 4;          // children per node: fewer cache lines than a binary heap
+constexpr size_t kWidth = 4;         // children per node: fewer cache lines than a binary heap
 constexpr uint64_t kTies = 1 << 20;  // ties of ties fall back to the order of scheduling
 
 }  // namespace

@@ -1,8 +1,9 @@
-// EventQueue: what will happen, ordered by virtual time; events of the same instant are ordered by a draw from the schedule stream.
+// EventQueue: what will happen, ordered by virtual time; events of the same instant are ordered by a draw from the
+// schedule stream.
 //
-// An event is an object that lives in whatever it happens to: a coroutine frame that waits, an executor, a network pipe. It is scheduled at most
-// once at a time, nothing is allocated for it, and destroying it takes it out of the queue: the completions of a dead
-// incarnation can therefore never fire.
+// An event is an object that lives in whatever it happens to: a coroutine frame that waits, an executor, a network
+// pipe. It is scheduled at most once at a time, nothing is allocated for it, and destroying it takes it out of the
+// queue: the completions of a dead incarnation can therefore never fire.
 #pragma once
 
 #include <vector>

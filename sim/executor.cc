@@ -16,7 +16,8 @@ constexpr uint64_t kMailboxNsMin = 50;
 void Mailbox::send(io::Message message) {
   World& world = host_.world();
   uint64_t max = std::max(kMailboxNsMin, world.plan().mailbox_ns_max);
-  Time arrival = world.now() + nanoseconds(static_cast<int64_t>(host_.node().streams().mailbox.between(kMailboxNsMin, max)));
+  Time arrival =
+      world.now() + nanoseconds(static_cast<int64_t>(host_.node().streams().mailbox.between(kMailboxNsMin, max)));
   if (!queue_.empty()) arrival = std::max(arrival, queue_.back().arrival);
   queue_.push_back({arrival, std::move(message)});
   if (!scheduled()) world.events().schedule(*this, arrival);
@@ -87,7 +88,8 @@ void SimExecutor::step() {
   {
     World::StepScope scope(world);
     if (next.mailbox) {
-      world.trace().event(world.now(), host_.node().id(), core().value, EventKind::kMessage, next.mailbox->from().value, next.mailbox->size());
+      world.trace().event(world.now(), host_.node().id(), core().value, EventKind::kMessage, next.mailbox->from().value,
+                          next.mailbox->size());
       next.mailbox->take()();
     } else {
       world.trace().event(world.now(), host_.node().id(), core().value, EventKind::kStep, pick, count);
@@ -116,7 +118,8 @@ void SimExecutor::fire_timers() {
 SimCores::SimCores(Incarnation& host, uint16_t count) : host_(host) {
   for (uint16_t c = 0; c < count; ++c) executors_.push_back(std::make_unique<SimExecutor>(host, CoreId(c)));
   for (uint16_t from = 0; from < count; ++from)
-    for (uint16_t to = 0; to < count; ++to) mailboxes_.push_back(std::make_unique<Mailbox>(host, CoreId(from), *executors_[to]));
+    for (uint16_t to = 0; to < count; ++to)
+      mailboxes_.push_back(std::make_unique<Mailbox>(host, CoreId(from), *executors_[to]));
 }
 
 void SimCores::send(CoreId from, CoreId to, io::Message message) {

@@ -1,7 +1,8 @@
 // SimExecutor and SimCores: a node's cores as queues of ready work in virtual time.
 //
-// A core runs one piece of work at a time: a ready task, or one message of a mailbox, picked among all that are ready by a draw; each costs a
-// drawn, short virtual time during which the core is busy and other cores are not. Timers fire when due and the core is free.
+// A core runs one piece of work at a time: a ready task, or one message of a mailbox, picked among all that are ready
+// by a draw; each costs a drawn, short virtual time during which the core is busy and other cores are not. Timers fire
+// when due and the core is free.
 //
 // Mailboxes: one per pair of cores; each message is delayed by a draw, and order within a mailbox is kept.
 #pragma once

@@ -43,12 +43,38 @@ constexpr FaultField kFields[] = {
     {"net.no-descriptor", &P::net_no_descriptor, kCrash, 1'000, 200'000},
 };
 
-constexpr std::string_view kFaultNames[] = {
-    "process-death", "power-loss",   "exit",         "in-flight-part",   "in-flight-whole", "sector-lost",   "sector-kept",
-    "sector-torn",   "sector-garbage", "size-lost",  "name-lost",        "name-kept",       "data-lost-under-kept-name",
-    "sync-error",    "sync-error-clean", "old-content-back", "read-error", "write-error",   "disk-full",     "short-read",
-    "short-write",   "bit-flip",     "slow-disk",    "net-stall",        "net-reset",       "net-half-close", "net-partial",
-    "net-refused",   "net-window-full", "no-descriptor", "step-out-of-order", "cooperative"};
+constexpr std::string_view kFaultNames[] = {"process-death",
+                                            "power-loss",
+                                            "exit",
+                                            "in-flight-part",
+                                            "in-flight-whole",
+                                            "sector-lost",
+                                            "sector-kept",
+                                            "sector-torn",
+                                            "sector-garbage",
+                                            "size-lost",
+                                            "name-lost",
+                                            "name-kept",
+                                            "data-lost-under-kept-name",
+                                            "sync-error",
+                                            "sync-error-clean",
+                                            "old-content-back",
+                                            "read-error",
+                                            "write-error",
+                                            "disk-full",
+                                            "short-read",
+                                            "short-write",
+                                            "bit-flip",
+                                            "slow-disk",
+                                            "net-stall",
+                                            "net-reset",
+                                            "net-half-close",
+                                            "net-partial",
+                                            "net-refused",
+                                            "net-window-full",
+                                            "no-descriptor",
+                                            "step-out-of-order",
+                                            "cooperative"};
 static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::kCount));
 
 bool is_off(const FaultField& f) { return f.fault_class != kShape; }
@@ -57,15 +83,16 @@ bool allowed(FaultClass c, FaultClasses classes) {
   return c == kShape || (c == kCrash && classes.crash) || (c == kFailStop && classes.fail_stop);
 }
 
-// As many values between 1 and 2 as between 1000 and 2000: first a power of two, then a place within it.
+}  // namespace
+
 uint64_t log_uniform(Stream& s, uint64_t low, uint64_t high) {
   if (low >= high) return low;
-  auto width = static_cast<uint64_t>(std::bit_width(high / std::max<uint64_t>(low, 1)));
+  if (low == 0) return log_uniform(s, 1, high + 1) - 1;
+  // First a power of two, then a place within it.
+  auto width = static_cast<uint64_t>(std::bit_width(high / low));
   uint64_t from = std::min(high, low << s.decide(width));
   return s.between(from, std::min(high, 2 * from));
 }
-
-}  // namespace
 
 std::span<const FaultField> fault_fields() { return kFields; }
 

@@ -81,8 +81,9 @@ void Image::resize(uint64_t size) {
 
 uint64_t Image::new_pages(uint64_t offset, uint64_t length) const {
   uint64_t n = 0;
-  for_pages(offset, length,
-            [&](uint64_t index, uint64_t, uint64_t, uint64_t) { n += index >= table_.size() || table_[index].is_hole(); });
+  for_pages(offset, length, [&](uint64_t index, uint64_t, uint64_t, uint64_t) {
+    n += index >= table_.size() || table_[index].is_hole();
+  });
   return n;
 }
 

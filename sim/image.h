@@ -1,7 +1,7 @@
 // Image: the content of one file, sparse, in pages of 4 KiB that images share until one of them writes.
 //
-// A page is a hole (reads as zeros, takes no room), zero (reads as zeros, takes room: what preallocation leaves) or bytes. Copying an
-// image copies references, so that a disk can be cloned at every crash point for little.
+// A page is a hole (reads as zeros, takes no room), zero (reads as zeros, takes room: what preallocation leaves) or
+// bytes. Copying an image copies references, so that a disk can be cloned at every crash point for little.
 //
 // One thread: reference counts are plain integers. Crash behaviour: none; this is only memory.
 #pragma once

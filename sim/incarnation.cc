@@ -49,7 +49,8 @@ void SimLog::log(io::Level level, std::string_view line) {
   constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
   World& world = node_.world();
   world.trace().event(world.now(), node_.id(), kNobody, EventKind::kLog, static_cast<uint64_t>(level), xxh3_64(line));
-  node_.add_log(fmt::format("{:.6f} {} {}", static_cast<double>(world.now().ns) * 1e-9, kLevels[static_cast<size_t>(level)], line));
+  node_.add_log(fmt::format("{:.6f} {} {}", static_cast<double>(world.now().ns) * 1e-9,
+                            kLevels[static_cast<size_t>(level)], line));
 }
 
 Incarnation::Incarnation(Node& node, uint64_t number, uint16_t cores)

@@ -28,7 +28,8 @@ class ConnectionOperation : public Operation {
   ConnectionOperation(std::shared_ptr<Link> link, int side) : link_(std::move(link)), side_(side) {}
   /// Something changed: look again, a little later.
   void wake() {
-    if (!scheduled() && !done_) world().events().schedule(*this, world().now() + nanoseconds(static_cast<int64_t>(kNetNsMin)));
+    if (!scheduled() && !done_)
+      world().events().schedule(*this, world().now() + nanoseconds(static_cast<int64_t>(kNetNsMin)));
   }
 
  protected:
@@ -51,7 +52,8 @@ class ConnectionOperation : public Operation {
     if (can_go_on()) wake();
   }
   void trace(EventKind kind, uint64_t digest) {
-    world().trace().event(world().now(), host().node().id(), executor().core().value, kind, link_->id << 1 | static_cast<uint64_t>(side_), digest);
+    world().trace().event(world().now(), host().node().id(), executor().core().value, kind,
+                          link_->id << 1 | static_cast<uint64_t>(side_), digest);
   }
   std::optional<Moment> crash_;
 
@@ -101,7 +103,10 @@ class WriteOperation final : public ConnectionOperation {
 
  private:
   Pipe& out() { return link().other(side()).in; }
-  size_t room() { return std::max<uint64_t>(1, world().plan().net_window) - std::min<uint64_t>(world().plan().net_window, out().held()); }
+  size_t room() {
+    return std::max<uint64_t>(1, world().plan().net_window) -
+           std::min<uint64_t>(world().plan().net_window, out().held());
+  }
   bool can_go_on() override { return end().closed || end().broken || rest_.empty() || room() > 0; }
 
   void happen() override {
@@ -130,7 +135,8 @@ class WriteOperation final : public ConnectionOperation {
     bool half_close = n > 0 && !reset && s.half_close.chance(plan.net_half_close);
     if (n > 0 && s.stall.chance(plan.net_stall)) {
       world().counts().hit(Fault::kNetStall);
-      out().stall(s.stall.between(milliseconds(1), milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.net_stall_ms_max)))));
+      out().stall(s.stall.between(milliseconds(1),
+                                  milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.net_stall_ms_max)))));
     }
     Bytes taken = rest_.substr(0, reset ? s.reset.decide(n + 1) : half_close ? s.half_close.decide(n + 1) : n);
     trace(EventKind::kWrite, xxh3_64(taken, 2));
@@ -211,7 +217,8 @@ void Pipe::happen() {
   World& world = link_.network.world();
   if (!pieces_.empty()) world.events().schedule(*this, pieces_.front().arrival);
   LinkEnd& end = link_.ends[side_];
-  world.trace().event(world.now(), end.owner->node().id(), kNobody, EventKind::kArrive, link_.id << 1 | static_cast<uint64_t>(side_),
+  world.trace().event(world.now(), end.owner->node().id(), kNobody, EventKind::kArrive,
+                      link_.id << 1 | static_cast<uint64_t>(side_),
                       piece.mark ? ~static_cast<uint64_t>(*piece.mark) : piece.bytes);
   arrived_ += piece.bytes;
   if (piece.mark == Mark::kEnd) ended_ = true;
@@ -238,7 +245,8 @@ void Link::close(int side, std::optional<Pipe::Mark> goodbye, Duration delay) {
   if (end.closed) return;
   end.closed = true;
   World& world = network.world();
-  world.trace().event(world.now(), end.owner->node().id(), kNobody, EventKind::kClose, id << 1 | static_cast<uint64_t>(side), 0);
+  world.trace().event(world.now(), end.owner->node().id(), kNobody, EventKind::kClose,
+                      id << 1 | static_cast<uint64_t>(side), 0);
   if (goodbye && !other(side).closed) {
     other(side).in.send(*goodbye, delay);
     if (other(side).writer) bounce(side);  // it waits for room that will never come
@@ -260,8 +268,11 @@ void Link::break_both() {
 PathStreams& SimNetwork::path(Node& from, Node& to) {
   auto& p = paths_[{from.id(), to.id()}];
   if (!p) {
-    auto stream = [&](const char* what) { return world_.stream(fmt::format("net/{}>{}/{}", from.name(), to.name(), what)); };
-    p = std::make_unique<PathStreams>(PathStreams{stream("time"), stream("partial"), stream("stall"), stream("reset"), stream("half-close")});
+    auto stream = [&](const char* what) {
+      return world_.stream(fmt::format("net/{}>{}/{}", from.name(), to.name(), what));
+    };
+    p = std::make_unique<PathStreams>(
+        PathStreams{stream("time"), stream("partial"), stream("stall"), stream("reset"), stream("half-close")});
   }
   return *p;
 }
@@ -305,7 +316,8 @@ void SimNetwork::forget(Link& link) { links_.erase(link.id); }
 // Accepts under way wait here; connections made but not yet accepted wait in the backlog.
 class SimListener final : public io::Listener {
  public:
-  SimListener(Incarnation& host, CoreId core, io::Endpoint local) : host_(host), core_(core), local_(std::move(local)) {}
+  SimListener(Incarnation& host, CoreId core, io::Endpoint local)
+      : host_(host), core_(core), local_(std::move(local)) {}
   ~SimListener() override { close(); }
 
   io::Task<Result<std::unique_ptr<io::Connection>>> accept(CoreId owner) override;
@@ -458,7 +470,8 @@ io::Task<Result<std::unique_ptr<io::Listener>>> HostNetwork::listen(io::Endpoint
 // One connect: the way there, and the way back.
 class ConnectOperation final : public Operation {
  public:
-  ConnectOperation(Incarnation& host, const io::Endpoint& to, Time deadline) : host_(host), to_(to), deadline_(deadline) {}
+  ConnectOperation(Incarnation& host, const io::Endpoint& to, Time deadline)
+      : host_(host), to_(to), deadline_(deadline) {}
   Result<std::unique_ptr<io::Connection>> result;
 
  private:
@@ -497,7 +510,8 @@ class ConnectOperation final : public Operation {
 
   void arrive() {
     World& world = host_.world();
-    SimListener* listener = target_->running() && target_->incarnation()->live() ? world.network().listener(*target_, to_.port) : nullptr;
+    SimListener* listener =
+        target_->running() && target_->incarnation()->live() ? world.network().listener(*target_, to_.port) : nullptr;
     if (!target_->has_power() || (listener && listener->full())) return go_on(State::kTimeout, kUnanswered);
     if (listener) {
       link_ = world.network().make_link(host_, *target_->incarnation());

@@ -1,13 +1,15 @@
-// SimNetwork: streams of bytes between nodes: delay, pieces, stalls, resets in the middle of a write, half-closed streams.
+// SimNetwork: streams of bytes between nodes: delay, pieces, stalls, resets in the middle of a write, half-closed
+// streams.
 //
-// A link has two ends; what is sent to an end waits in its inbound pipe: bytes on the way, then bytes that have arrived. A pipe holds a limited
-// number of bytes, both kinds together: a writer waits for room while the reader does not read. Delays are drawn per piece; order is kept.
+// A link has two ends; what is sent to an end waits in its inbound pipe: bytes on the way, then bytes that have
+// arrived. A pipe holds a limited number of bytes, both kinds together: a writer waits for room while the reader does
+// not read. Delays are drawn per piece; order is kept.
 //
-// Names: a node is reached by its name; "localhost", "127.0.0.1" and "0.0.0.0" are the node itself. Nobody listening: kClosed. A machine without power,
-// and a name that no node has, do not answer: kTimeout.
+// Names: a node is reached by its name; "localhost", "127.0.0.1" and "0.0.0.0" are the node itself. Nobody listening:
+// kClosed. A machine without power, and a name that no node has, do not answer: kTimeout.
 //
-// A process that ends, ends its connections as the operating system does: in order, or by a reset, drawn. A machine that loses power says
-// nothing; its peers hear of it much later.
+// A process that ends, ends its connections as the operating system does: in order, or by a reset, drawn. A machine
+// that loses power says nothing; its peers hear of it much later.
 #pragma once
 
 #include <deque>
@@ -82,7 +84,8 @@ struct LinkEnd {
 };
 
 struct Link {
-  Link(SimNetwork& n, uint64_t i) : network(n), id(i), ends{LinkEnd{.in = Pipe(*this, 0)}, LinkEnd{.in = Pipe(*this, 1)}} {}
+  Link(SimNetwork& n, uint64_t i)
+      : network(n), id(i), ends{LinkEnd{.in = Pipe(*this, 0)}, LinkEnd{.in = Pipe(*this, 1)}} {}
   LinkEnd& other(int side) { return ends[1 - side]; }
   /// The choices about bytes on their way to that side.
   PathStreams& path_to(int side);

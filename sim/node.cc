@@ -71,7 +71,8 @@ void Node::perform_doom() {
 
 void Node::end(End how, int exit_code) {
   doom_.reset();
-  world_.trace().event(world_.now(), id_, kNobody, EventKind::kEnd, static_cast<uint64_t>(how), static_cast<uint64_t>(static_cast<int64_t>(exit_code)));
+  world_.trace().event(world_.now(), id_, kNobody, EventKind::kEnd, static_cast<uint64_t>(how),
+                       static_cast<uint64_t>(static_cast<int64_t>(exit_code)));
   FaultCounts& counts = world_.counts();
   if (how == End::kExit) counts.hit(Fault::kExit);
   if (how == End::kProcessDeath) counts.hit(Fault::kProcessDeath);

@@ -1,11 +1,12 @@
 // Node: one simulated machine: a name, a disk that survives, and at most one running process (an incarnation).
 //
-// An incarnation is a whole io::Host: cores, clock, disk, network, entropy, log. When it ends, by its main returning, by a kill or by a
-// crash at an operation, all of it is destroyed: every frame on every core (newest first, core 0 last), queues, mailboxes, timers. Operations
-// under way at a crash took effect wholly, in part or not at all, as drawn; their completions are never delivered.
+// An incarnation is a whole io::Host: cores, clock, disk, network, entropy, log. When it ends, by its main returning,
+// by a kill or by a crash at an operation, all of it is destroyed: every frame on every core (newest first, core 0
+// last), queues, mailboxes, timers. Operations under way at a crash took effect wholly, in part or not at all, as
+// drawn; their completions are never delivered.
 //
-// A running frame cannot be destroyed. A crash that is due inside a step is therefore marked: from then on nothing that the
-// incarnation does has any effect outside it, and the world destroys it when the step returns.
+// A running frame cannot be destroyed. A crash that is due inside a step is therefore marked: from then on nothing that
+// the incarnation does has any effect outside it, and the world destroys it when the step returns.
 #pragma once
 
 #include <deque>
@@ -66,8 +67,8 @@ class Node {
   /// Without a main: until killed.
   void start(StartOptions options = {});
   bool running() const { return incarnation_ != nullptr; }
-  /// Ends the incarnation now, or, called from a node's step, when that step is over. Nothing to do when not running, but that a
-  /// power loss then still reduces the disk.
+  /// Ends the incarnation now, or, called from a node's step, when that step is over. Nothing to do when not running,
+  /// but that a power loss then still reduces the disk.
   void kill(End how);
   /// Called between events after an incarnation has ended; may start the next one.
   std::function<void(End how, int exit_code)> on_end;
@@ -98,8 +99,8 @@ class Node {
 
   World& world() { return world_; }
   Incarnation* incarnation() { return incarnation_.get(); }
-  /// Counts an operation; says when a crash is planned at this one. kBefore: it has struck, the operation must have no effect
-  /// and never complete. Else the operation calls `strike` once its effect is done, instead of completing.
+  /// Counts an operation; says when a crash is planned at this one. kBefore: it has struck, the operation must have no
+  /// effect and never complete. Else the operation calls `strike` once its effect is done, instead of completing.
   std::optional<Moment> reach(IoKind kind);
   void strike();
   bool has_power() const { return has_power_; }

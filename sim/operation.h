@@ -1,5 +1,5 @@
-// Operation: something that a task awaits and that completes by an event. It lives in the awaiting frame: when that frame is destroyed,
-// the operation leaves every list and queue, and never completes.
+// Operation: something that a task awaits and that completes by an event. It lives in the awaiting frame: when that
+// frame is destroyed, the operation leaves every list and queue, and never completes.
 #pragma once
 
 #include "io/executor.h"

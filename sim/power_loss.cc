@@ -25,7 +25,8 @@ Rate loss_rate(Mood mood) {
 void apply_to_sector(const Change& c, uint64_t sector, Sector& out) {
   uint64_t start = sector * kSectorBytes;
   uint64_t from = std::max(c.offset, start);
-  uint64_t to = c.kind == Change::Kind::kSize ? start + kSectorBytes : std::min(c.offset + c.length, start + kSectorBytes);
+  uint64_t to =
+      c.kind == Change::Kind::kSize ? start + kSectorBytes : std::min(c.offset + c.length, start + kSectorBytes);
   if (from >= to) return;
   if (c.kind == Change::Kind::kWrite)
     std::memcpy(out.data() + (from - start), c.data.data() + (from - c.offset), to - from);
@@ -81,7 +82,8 @@ class LossDraw {
       const Change& c = file_.pending[i];
       uint64_t end = c.kind == Change::Kind::kSize ? extent : c.offset + c.length;
       for (uint64_t sector = c.offset / kSectorBytes; sector * kSectorBytes < end; ++sector) {
-        if (c.kind != Change::Kind::kWrite && !written && file_.durable.is_blank(sector * kSectorBytes / kPageBytes)) continue;
+        if (c.kind != Change::Kind::kWrite && !written && file_.durable.is_blank(sector * kSectorBytes / kPageBytes))
+          continue;
         out.emplace_back(sector, i);
       }
       written |= c.kind == Change::Kind::kWrite;
@@ -159,12 +161,14 @@ size_t changes_until(const Inode& file, uint64_t mark) {
 
 }  // namespace
 
-void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError effect, const LossProfile& profile, Stream& s, FaultCounts& counts) {
+void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError effect, const LossProfile& profile,
+                            Stream& s, FaultCounts& counts) {
   counts.hit(Fault::kSyncError);
   if (effect == AfterError::kMarkedClean) counts.hit(Fault::kSyncErrorClean);
   if (inode->directory) {
     if (effect == AfterError::kMarkedClean)
-      std::erase_if(name_changes_, [&](const NameChange& c) { return c.sequence <= mark && (c.dir == inode || c.to_dir == inode); });
+      std::erase_if(name_changes_,
+                    [&](const NameChange& c) { return c.sequence <= mark && (c.dir == inode || c.to_dir == inode); });
     return;
   }
   size_t covered = changes_until(*inode, mark);

@@ -2,7 +2,8 @@
 
 namespace holdfast::sim {
 
-SimRecord::SimRecord(uint64_t seed, const FaultPlan& plan, std::vector<std::string> mutants, Trace& trace, FaultCounts& counts)
+SimRecord::SimRecord(uint64_t seed, const FaultPlan& plan, std::vector<std::string> mutants, Trace& trace,
+                     FaultCounts& counts)
     : seed_(seed), plan_(plan), mutants_(mutants.begin(), mutants.end()), trace_(trace), counts_(counts) {}
 
 void SimRecord::probe(std::string_view name) {

@@ -1,7 +1,7 @@
 // SimRecord: what a run answers to probes, mutants and cooperative faults (io/base/probe.h).
 //
-// Names arrive as string literals; each literal is looked up once by address and from then on found without comparing text. Addresses
-// decide nothing: everything that can be seen is ordered by name.
+// Names arrive as string literals; each literal is looked up once by address and from then on found without comparing
+// text. Addresses decide nothing: everything that can be seen is ordered by name.
 #pragma once
 
 #include <map>

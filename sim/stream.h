@@ -1,10 +1,11 @@
 // Streams: the only source of choice in a run.
 //
-// A stream belongs to one purpose (node, subsystem, site) and is named after it: draw number i of a stream depends on the seed, the name
-// and i, so that a draw added elsewhere changes nothing here. Every draw passes through `decide`, which folds it into the trace; a record of
-// decisions, for replay and shrinking, belongs there too.
+// A stream belongs to one purpose (node, subsystem, site) and is named after it: draw number i of a stream depends on
+// the seed, the name and i, so that a draw added elsewhere changes nothing here. Every draw passes through `decide`,
+// which folds it into the trace; a record of decisions, for replay and shrinking, belongs there too.
 //
-// Convention: 0 is the tame choice. No fault, the shortest wait, nothing lost. Setting decisions to 0 is how a failing run is made smaller.
+// Convention: 0 is the tame choice. No fault, the shortest wait, nothing lost. Setting decisions to 0 is how a failing
+// run is made smaller.
 #pragma once
 
 #include <string>

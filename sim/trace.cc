@@ -5,8 +5,9 @@
 namespace holdfast::sim {
 namespace {
 
-constexpr std::string_view kNames[] = {"step",    "timers", "message", "start", "end",   "power-loss", "disk-begin", "disk-effect", "disk-settled",
-                                       "connect", "arrive", "read",    "write", "close", "log",        "control",    "durable"};
+constexpr std::string_view kNames[] = {"step",       "timers",      "message",      "start",   "end",    "power-loss",
+                                       "disk-begin", "disk-effect", "disk-settled", "connect", "arrive", "read",
+                                       "write",      "close",       "log",          "control", "durable"};
 static_assert(std::size(kNames) == static_cast<size_t>(EventKind::kDurable) + 1);
 
 }  // namespace

@@ -59,15 +59,22 @@ World::Stop World::run(Limits limits) {
   Time end{limits.until.ns};
   for (uint64_t n = 0;; ++n) {
     if (stop_) return Stop::kAsked;
+    if (n == limits.events) return Stop::kEventLimit;
     if (events_.empty()) return Stop::kNothingLeft;
     if (events_.next() > end) {
       events_.advance(std::max(end, now()));
       return Stop::kTimeLimit;
     }
-    if (n == limits.events) return Stop::kEventLimit;
     events_.run_one();
     if (!doomed_.empty()) settle_doomed();
   }
+}
+
+uint64_t World::knob(std::string_view name, uint64_t low, uint64_t high) {
+  auto it = knobs_.find(name);
+  if (it != knobs_.end()) return it->second;
+  Stream s = stream("knob/" + std::string(name));
+  return knobs_[std::string(name)] = log_uniform(s, low, high);
 }
 
 uint64_t World::finish() {

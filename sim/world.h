@@ -1,4 +1,5 @@
-// World: one run of the simulator: virtual time, nodes, the network between them, and everything that the run's seed decides.
+// World: one run of the simulator: virtual time, nodes, the network between them, and everything that the run's seed
+// decides.
 //
 //   World world({.seed = 7, .plan = plan});
 //   Node& server = world.add_node("server");
@@ -6,14 +7,15 @@
 //   world.after(seconds(1), [&] { server.kill(End::kPowerLoss); });
 //   World::Stop why = world.run({.until = seconds(60)});
 //
-// One thread, one event queue, no ticks: idle time costs nothing. The test's own code runs between events (`at`, `after`, `on_end`), never inside a
-// node's step, and may start and kill nodes there.
+// One thread, one event queue, no ticks: idle time costs nothing. The test's own code runs between events (`at`,
+// `after`, `on_end`), never inside a node's step, and may start and kill nodes there.
 //
 // Invariant: the same options and the same calls give the same trace hash, in every build and every process.
 #pragma once
 
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,8 +55,8 @@ class World {
   void after(Duration delay, std::function<void()> action) { at(now() + delay, std::move(action)); }
 
   enum class Stop : uint8_t {
-    kAsked,        ///< stop() was called
-    kTimeLimit,    ///< virtual time reached the limit
+    kAsked,      ///< stop() was called
+    kTimeLimit,  ///< virtual time reached the limit
     kEventLimit,
     kNothingLeft,  ///< nothing can ever happen again: all done, or a deadlock
   };
@@ -80,6 +82,12 @@ class World {
   SimNetwork& network() { return *network_; }
   /// A stream of choices of its own.
   Stream stream(std::string name) { return Stream(seed_, std::move(name), trace_); }
+
+  /// A setting of the program under test, drawn between `low` and `high`, small values as likely as large ones; the
+  /// same for the same name throughout the run. What `set_knob` fixed is not drawn.
+  uint64_t knob(std::string_view name, uint64_t low, uint64_t high);
+  void set_knob(std::string name, uint64_t value) { knobs_[std::move(name)] = value; }
+  const std::map<std::string, uint64_t, std::less<>>& knobs() const { return knobs_; }
 
   // For the parts of the simulator.
 
@@ -117,6 +125,7 @@ class World {
   std::unique_ptr<SimNetwork> network_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<Node*> doomed_;
+  std::map<std::string, uint64_t, std::less<>> knobs_;
   bool in_step_ = false;
   bool stop_ = false;
   bool finished_ = false;

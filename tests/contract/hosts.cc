@@ -33,7 +33,8 @@ class RealHostUnderTest final : public HostUnderTest {
 // The simulated host on a blank disk.
 class SimHostUnderTest final : public HostUnderTest {
  public:
-  SimHostUnderTest(uint16_t cores, const sim::FaultPlan& plan) : world_({.seed = 1, .plan = plan}), node_(world_.add_node("sim")) {
+  SimHostUnderTest(uint16_t cores, const sim::FaultPlan& plan)
+      : world_({.seed = 1, .plan = plan}), node_(world_.add_node("sim")) {
     HF_ASSERT(node_.disk().create("data", true), "a blank disk has room");
     node_.start({.cores = cores});
   }
@@ -53,7 +54,9 @@ class SimHostUnderTest final : public HostUnderTest {
   sim::Node& node_;
 };
 
-std::unique_ptr<HostUnderTest> simulated(uint16_t cores) { return std::make_unique<SimHostUnderTest>(cores, sim::FaultPlan()); }
+std::unique_ptr<HostUnderTest> simulated(uint16_t cores) {
+  return std::make_unique<SimHostUnderTest>(cores, sim::FaultPlan());
+}
 
 // Whatever a host may legally do to its user, without failing.
 std::unique_ptr<HostUnderTest> simulated_unkindly(uint16_t cores) {
