@@ -33,6 +33,7 @@ struct ShardCheckpoint {
   uint64_t db_length = 0;    ///< bytes of the .db file that count; 0: the file is not there yet
   Ordinal next_ordinal;      ///< records in those bytes
   Lsn lsn;                   ///< everything through here is in them
+  uint64_t digest = 0;       ///< chain over the records' places and headers (record.h): those bytes and no others
   bool operator==(const ShardCheckpoint&) const = default;
 };
 
@@ -57,8 +58,9 @@ class Shard {
 
   static std::unique_ptr<Shard> make(io::Host& host, ShardOptions options, ShardCheckpoint checkpoint);
 
-  /// Loads the index; every other call waits for it by itself. Cheap when done already.
-  /// Errors: kCorrupt (the .db file is missing, too short, of another identity, or has unreadable record headers), kIo.
+  /// Loads the index; every other call waits for it by itself. Cheap when done already. A failure is for good: every later call gets it.
+  /// Errors: kCorrupt (the .db file is missing, too short, of another identity, has unreadable record headers and no index file that knows
+  /// them, or is not what the MANIFEST remembers), kUnsupported (newer), kIo.
   virtual io::Task<Result<>> open() = 0;
   virtual bool is_open() const = 0;
 
@@ -74,10 +76,12 @@ class Shard {
   };
   virtual std::optional<Answer> try_find(CollectionId collection, Bytes key) = 0;
 
-  /// Applies one put or delete. Effects of one shard come in LSN order; waits only to tell ids with equal hashes apart (or to open).
-  /// Returns +1, 0 or -1: how the collection's document count changed.
+  /// Applies one put or delete. Effects of one shard come in LSN order, one at a time; waits only to open, or to see in the file that a record with
+  /// the same hash is of the same id. Effects through the checkpoint that the shard was made with are in its file already: they do nothing (replay).
+  /// Returns +1, 0 or -1: how the collection's document count changed. `effect` must live until the task has ended.
+  /// Errors: those of open(); kCorrupt (the record that had to be looked at is damaged); kUnsupported (full(), and no room left).
   virtual io::Task<Result<int>> apply(Lsn lsn, const Effect& effect) = 0;
-  /// apply() without waiting, when the shard is open and no hash collision is in the way; else nothing was done and apply() must be awaited.
+  /// apply() without waiting, when the shard is open and nothing need be read; else nothing was done and apply() must be awaited.
   virtual std::optional<int> try_apply(Lsn lsn, const Effect& effect) = 0;
 
   /// Forgets a dropped collection at `lsn`; snapshots below it still see its documents.
@@ -98,17 +102,24 @@ class Shard {
 
   /// Bytes of records that wait in the memory tail above the last checkpoint.
   virtual uint64_t tail_bytes() const = 0;
+  /// Whether records wait in the tail.
   virtual bool dirty() const = 0;
+  /// Whether ordinals (2^31) or offsets (32 GiB) run out soon. Admission then refuses writes to this shard; what was admitted still has room.
+  virtual bool full() const = 0;
 
   /// Appends to the .db file every record with LSN <= cut that is not there, on a new block, and syncs the file. Records applied meanwhile stay in the
   /// tail. Returns what the MANIFEST is to record; nothing of it counts until the MANIFEST is durable. When the file is made, `created` is
-  /// set: the caller syncs the directory. One flush at a time.
+  /// set: the caller syncs the directory. One flush at a time; everything through `cut` has been applied. A flush that failed, or whose MANIFEST
+  /// was not written, may be repeated, with any larger cut: it writes the same place again.
+  /// Durable: the bytes that the returned checkpoint names.
+  /// Errors: those of open(); kDiskFull (nothing changed); kUnsupported (the file would pass 32 GiB); kIo (fatal, as always).
   struct Flushed {
     ShardCheckpoint checkpoint;
     bool created = false;
   };
   virtual io::Task<Result<Flushed>> flush(Lsn cut) = 0;
-  /// The MANIFEST with that checkpoint is durable: the tail records that it covers may leave memory. Then writes a new .sidx if it is time (unsynced).
+  /// The MANIFEST with that checkpoint, the last flush's, is durable: the tail records that it covers leave memory. Then merges the index and writes
+  /// a new .sidx (unsynced) if it is time; failing to write that is a note in the log.
   virtual io::Task<Result<>> flushed(ShardCheckpoint checkpoint) = 0;
 };
 

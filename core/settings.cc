@@ -1,0 +1,133 @@
+// HOLDFAST: what a data directory is. Two slots, each a sealed block; both say the same except while they are being changed.
+#include <fmt/format.h>
+
+#include "core/durable.h"
+#include "core/manifest.h"
+#include "core/sealed.h"
+#include "core/settings_format.h"
+#include "io/base/assert.h"
+#include "io/base/probe.h"
+
+namespace holdfast::core {
+namespace {
+
+constexpr uint64_t kMagic = magic("HOLDFAST");
+constexpr uint32_t kVersion = 1;
+
+std::string settings_path(const std::string& data_path) { return data_path + "/HOLDFAST"; }
+
+io::Task<Result<>> write_slot(io::File& file, int slot, const SettingsSlot& contents) {
+  Buffer block = encode_settings_slot(contents);
+  co_return co_await io::write_fully(file, static_cast<uint64_t>(slot) * kBlockBytes, block);
+}
+
+/// Both slots, one after the other, so that one of them is whole at any instant.
+io::Task<Result<>> write_both(io::File& file, std::string path, int first, SettingsSlot contents) {
+  HF_CO_CHECK_OK(co_await write_slot(file, first, contents));
+  HF_CO_CHECK_OK(co_await sync_file(file, path));
+  HF_CO_CHECK_OK(co_await write_slot(file, 1 - first, contents));
+  co_return co_await sync_file(file, path);
+}
+
+struct OpenedSettings {
+  std::unique_ptr<io::File> file;
+  FoundSettings found;
+};
+
+io::Task<Result<OpenedSettings>> read_settings(io::Host& host, std::string data_path) {
+  std::string path = settings_path(data_path);
+  HF_CO_TRY(file, co_await host.disk.open(path, io::Open::kReadWrite));
+  HF_CO_TRY(size, co_await file->size());
+  Buffer bytes;
+  grow(bytes, std::min(size, 2 * kBlockBytes));
+  HF_CO_CHECK_OK(co_await io::read_exactly(*file, 0, bytes));
+  Result<FoundSettings> found = decode_settings(bytes);
+  if (!found) co_return fail(found.error().code, path + ": " + found.error().message);
+  co_return OpenedSettings{std::move(file), *found};
+}
+
+}  // namespace
+
+Buffer encode_settings_slot(const SettingsSlot& slot) {
+  Buffer block(kSealBytes, '\0');
+  const DirectorySettings& s = slot.settings;
+  append_le(block, slot.serial);
+  append_le(block, s.cluster_id);
+  append_le(block, s.server_id);
+  append_le(block, s.identity.device);
+  append_le(block, s.identity.inode);
+  append_le(block, s.shard_count);
+  append_le(block, static_cast<uint8_t>(s.mode));
+  append_le(block, static_cast<uint8_t>(s.initialized));
+  block.resize(kBlockBytes, '\0');
+  seal(block, kMagic, kVersion);
+  return block;
+}
+
+namespace {
+
+Result<SettingsSlot> decode_slot(Bytes block) {
+  HF_CHECK_OK(check_seal(block, kMagic, kVersion));
+  ByteReader in(block.substr(kSealBytes));
+  SettingsSlot slot;
+  DirectorySettings& s = slot.settings;
+  slot.serial = in.le<uint64_t>();
+  s.cluster_id = in.le<uint64_t>();
+  s.server_id = in.le<uint64_t>();
+  s.identity.device = in.le<uint64_t>();
+  s.identity.inode = in.le<uint64_t>();
+  s.shard_count = in.le<uint16_t>();
+  uint8_t mode = in.le<uint8_t>(), initialized = in.le<uint8_t>();
+  if (s.shard_count < 1 || s.shard_count > 4096 || mode > static_cast<uint8_t>(SyncMode::kAsync) || initialized > 1)
+    return fail(Code::kCorrupt, "the settings are impossible");
+  s.mode = static_cast<SyncMode>(mode);
+  s.initialized = initialized != 0;
+  return slot;
+}
+
+}  // namespace
+
+Result<FoundSettings> decode_settings(Bytes bytes) {
+  std::optional<FoundSettings> best;
+  for (int i = 0; i < 2; ++i) {
+    if (bytes.size() < (static_cast<size_t>(i) + 1) * kBlockBytes) break;
+    Result<SettingsSlot> slot = decode_slot(bytes.substr(static_cast<size_t>(i) * kBlockBytes, kBlockBytes));
+    if (!slot && slot.error().code == Code::kUnsupported) return fail(std::move(slot));
+    SOMETIMES(!slot, "settings-slot-damaged");
+    if (slot && (!best || slot->serial > best->slot.serial)) best = FoundSettings{*slot, i};
+  }
+  if (!best) return fail(Code::kCorrupt, "no part of it is intact: restore it from a backup");
+  return *best;
+}
+
+io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string data_path, DirectorySettings settings) {
+  std::string path = settings_path(data_path), temporary = path + ".new";
+  Result<> removed = co_await host.disk.remove(temporary);
+  if (!removed && removed.error().code != Code::kNotFound) co_return fail(removed);
+  HF_CO_TRY(file, co_await host.disk.open(temporary, io::Open::kCreate));
+  SettingsSlot slot{.serial = 1, .settings = settings};
+  for (int i = 0; i < 2; ++i) HF_CO_CHECK_OK(co_await write_slot(*file, i, slot));
+  if (!MUTANT("settings-renamed-before-sync")) HF_CO_CHECK_OK(co_await sync_file(*file, temporary));
+  HF_CO_CHECK_OK(co_await host.disk.rename(temporary, path));
+  if (!MUTANT("settings-directory-not-synced")) HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
+  co_return settings;
+}
+
+io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path) {
+  HF_CO_TRY(opened, co_await read_settings(host, data_path));
+  // What was read may be in the page cache alone, and even be taken for synced there after a sync that failed. Writing the
+  // other slot anew and syncing that is what makes it durable; it also mends a slot that was damaged or left behind by a crash.
+  const FoundSettings& found = opened.found;
+  HF_CO_CHECK_OK(co_await write_slot(*opened.file, 1 - found.index, found.slot));
+  HF_CO_CHECK_OK(co_await sync_file(*opened.file, settings_path(data_path)));
+  HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
+  co_return found.slot.settings;
+}
+
+io::Task<Result<>> change_settings(io::Host& host, std::string data_path, DirectorySettings settings) {
+  HF_CO_TRY(opened, co_await read_settings(host, data_path));
+  SettingsSlot next{.serial = opened.found.slot.serial + 1, .settings = settings};
+  co_return co_await write_both(*opened.file, settings_path(data_path), 1 - opened.found.index, next);
+}
+
+}  // namespace holdfast::core

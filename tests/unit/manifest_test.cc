@@ -1,0 +1,111 @@
+// The bytes of MANIFEST and HOLDFAST. What happens to the files is in tests/sim/directory_test.cc.
+#include "core/manifest.h"
+
+#include <gtest/gtest.h>
+
+#include "core/sealed.h"
+#include "core/settings_format.h"
+
+namespace holdfast::core {
+namespace {
+
+Manifest sample() {
+  Manifest m;
+  m.number = 12;
+  m.position = {Lsn(900), {1, 2}, SegmentSeq(4), 8192};
+  m.next_database = DatabaseId(4);
+  m.next_collection = CollectionId(9);
+  m.databases = {{DatabaseId(1), "default"}, {DatabaseId(3), "other"}};
+  m.collections = {{CollectionId(2), DatabaseId(1), "things", 17}, {CollectionId(8), DatabaseId(3), "ünïcode", 0}};
+  m.shards = {{DatabaseId(1), ShardId(0), Generation(1), 8192, Ordinal(3), Lsn(900), 77},
+              {DatabaseId(1), ShardId(255), Generation(2), 4096, Ordinal(0), Lsn(800), 0},
+              {DatabaseId(3), ShardId(7), Generation(1), 1 << 20, Ordinal(1000), Lsn(899), 5}};
+  return m;
+}
+
+TEST(Manifest, ComesBackAsItWasWritten) {
+  for (const Manifest& m : {Manifest(), sample()}) {
+    auto back = decode_manifest(encode_manifest(m, 5, 6), 5, 6);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, m);
+  }
+}
+
+TEST(Manifest, OfAnotherClusterOrServerIsRefused) {
+  Buffer bytes = encode_manifest(sample(), 5, 6);
+  EXPECT_EQ(decode_manifest(bytes, 4, 6).error().code, Code::kCorrupt);
+  EXPECT_EQ(decode_manifest(bytes, 5, 7).error().code, Code::kCorrupt);
+}
+
+TEST(Manifest, AnyFlippedBitAndAnyCutIsNoticed) {
+  const Buffer good = encode_manifest(sample(), 5, 6);
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    Buffer bad = good;
+    bad[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    EXPECT_FALSE(decode_manifest(bad, 5, 6)) << bit;
+  }
+  for (size_t n = 0; n < good.size(); ++n) EXPECT_FALSE(decode_manifest(Bytes(good).substr(0, n), 5, 6)) << n;
+  EXPECT_FALSE(decode_manifest(good + '\0', 5, 6));
+}
+
+TEST(Manifest, OfANewerFormatIsUnsupportedNotCorrupt) {
+  Buffer bytes = encode_manifest(sample(), 5, 6);
+  seal(bytes, load_le<uint64_t>(bytes.data()), 2);
+  EXPECT_EQ(decode_manifest(bytes, 5, 6).error().code, Code::kUnsupported);
+}
+
+TEST(Manifest, ContradictionsAreRefusedEvenUnderAGoodChecksum) {
+  auto refused = [](auto change) {
+    Manifest m = sample();
+    change(m);
+    return !decode_manifest(encode_manifest(m, 5, 6), 5, 6);
+  };
+  EXPECT_FALSE(refused([](Manifest&) {}));
+  EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.databases[0], m.databases[1]); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.next_database = DatabaseId(3); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.next_collection = CollectionId(8); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.collections[0].database = DatabaseId(2); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.collections[0].name.clear(); }));
+  EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.shards[0], m.shards[1]); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.shards[0].db_length = 5000; }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.shards[0].db_length = 0; }));
+}
+
+SettingsSlot slot(uint64_t serial) {
+  SettingsSlot s{.serial = serial};
+  s.settings = {1, 2, 64, SyncMode::kAsync, {3, 4}, true};
+  s.settings.server_id = serial * 100;
+  return s;
+}
+
+TEST(Settings, TheValidSlotWithTheLargerNumberCounts) {
+  Buffer a = encode_settings_slot(slot(7)), b = encode_settings_slot(slot(8)), zero(kBlockBytes, '\0');
+  EXPECT_EQ(decode_settings(a + b)->slot, slot(8));
+  EXPECT_EQ(decode_settings(b + a)->slot, slot(8));
+  EXPECT_EQ(decode_settings(b + a)->index, 0);
+  EXPECT_EQ(decode_settings(a + zero)->slot, slot(7));
+  EXPECT_EQ(decode_settings(zero + a)->index, 1);
+  EXPECT_EQ(decode_settings(a)->slot, slot(7)) << "a file that is cut";
+  EXPECT_EQ(decode_settings(zero + zero).error().code, Code::kCorrupt);
+  EXPECT_EQ(decode_settings({}).error().code, Code::kCorrupt);
+}
+
+TEST(Settings, OneFlippedBitAnywhereLeavesTheOtherSlot) {
+  const Buffer good = encode_settings_slot(slot(7)) + encode_settings_slot(slot(8));
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    Buffer bad = good;
+    bad[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    auto found = decode_settings(bad);
+    ASSERT_TRUE(found) << bit;
+    EXPECT_EQ(found->slot, bit < kBlockBytes * 8 ? slot(8) : slot(7)) << bit;
+  }
+}
+
+TEST(Settings, OfANewerFormatAreUnsupported) {
+  Buffer a = encode_settings_slot(slot(7)), b = encode_settings_slot(slot(8));
+  seal(b, load_le<uint64_t>(b.data()), 2);
+  EXPECT_EQ(decode_settings(a + b).error().code, Code::kUnsupported);
+}
+
+}  // namespace
+}  // namespace holdfast::core
