@@ -42,7 +42,8 @@ struct JournalOptions {
   Duration seal_after = milliseconds(10);            ///< quiet time after which `durable_lsn` is sealed
 };
 
-/// A point between two groups: everything through `lsn` lies before it. What a checkpoint records, and where replay starts.
+/// The end of a group with entries: everything through `lsn` lies before it. What a checkpoint records, and where replay starts. Once a journal was
+/// opened from an older position than the newest recorded one (its MANIFEST being damaged), the newer one is void for good.
 struct JournalPosition {
   Lsn lsn;
   Hash128 chain;       ///< chain hash of the group that ends here; of the log's start: zero
@@ -96,7 +97,8 @@ class Journal {
   /// Returns when everything committed before the call is durable. kShuttingDown or the fatal error when that will not happen.
   virtual io::Task<Result<>> flush() = 0;
 
-  /// The newest group boundary whose LSN is at most `limit` and at least the base's. Requires limit >= the last released position.
+  /// The newest group boundary whose LSN is at most `limit` and at least the base's. Requires that limit is at least the LSN last released and at
+  /// most durable_lsn().
   virtual JournalPosition boundary_at(Lsn limit) const = 0;
   /// Bytes written to groups after `position` (padding included): what a checkpoint up to now would free.
   virtual uint64_t bytes_since(const JournalPosition& position) const = 0;

@@ -1,9 +1,9 @@
 // The boundaries between groups that checkpoints may name, in order.
 //
-// Pure; belongs to the journal. Bounded by the bytes between two checkpoints: one mark of 64 bytes per group, and a group takes at least a block.
+// Only ends of groups with entries are kept, never of seals: a new life goes on from the last such end and drops the seals behind it, so a checkpoint
+// that named a seal's end would not be part of the chain any more.
 //
-// A mark counts only once it is durable: a checkpoint that named a seal which a power cut takes away would break the chain for
-// whoever recovers from the checkpoint before.
+// Pure; belongs to the journal. Bounded by the bytes between two checkpoints: one mark of 64 bytes per group, and a group takes at least a block.
 #pragma once
 
 #include <deque>
@@ -17,16 +17,12 @@ class JournalMarks {
   /// Begins with the position that recovery started from.
   explicit JournalMarks(const JournalPosition& base) { marks_.push_back({base, 0}); }
 
-  /// A group of `bytes` ends there.
+  /// A group with entries ends there, `bytes` after the one before it, seals included.
   void add(const JournalPosition& end, uint64_t bytes) { marks_.push_back({end, marks_.back().total + bytes}); }
-  /// How many groups there are; pass it to durable() when a sync that began after covers them.
-  uint64_t count() const { return dropped_ + marks_.size(); }
-  void durable(uint64_t count) { durable_ = std::max(durable_, count); }
 
-  /// The newest durable mark with an LSN of at most `limit`; the oldest of all when there is none.
+  /// The newest mark with an LSN of at most `limit`; the oldest of all when there is none.
   JournalPosition at(Lsn limit) const {
-    auto end = marks_.begin() + static_cast<ptrdiff_t>(durable_ - dropped_);
-    auto after = std::upper_bound(marks_.begin(), end, limit, [](Lsn l, const Mark& m) { return l < m.position.lsn; });
+    auto after = std::upper_bound(marks_.begin(), marks_.end(), limit, [](Lsn l, const Mark& m) { return l < m.position.lsn; });
     return (after == marks_.begin() ? after : after - 1)->position;
   }
 
@@ -35,11 +31,7 @@ class JournalMarks {
 
   /// Forgets what lies before `position`.
   void drop_before(const JournalPosition& position) {
-    for (auto n = find(position) - marks_.begin(); n > 0; --n) {
-      marks_.pop_front();
-      ++dropped_;
-    }
-    durable_ = std::max(durable_, dropped_ + 1);
+    marks_.erase(marks_.begin(), find(position));
   }
 
  private:
@@ -50,17 +42,11 @@ class JournalMarks {
 
   // That mark; of an unknown position the newest one before it, or the oldest.
   std::deque<Mark>::const_iterator find(const JournalPosition& p) const {
-    auto earlier = [](const JournalPosition& a, const JournalPosition& b) {
-      return std::tie(a.lsn, a.segment, a.offset) < std::tie(b.lsn, b.segment, b.offset);
-    };
-    auto after = std::upper_bound(marks_.begin(), marks_.end(), p,
-                                  [&](const JournalPosition& x, const Mark& m) { return earlier(x, m.position); });
+    auto after = std::upper_bound(marks_.begin(), marks_.end(), p.lsn, [](Lsn l, const Mark& m) { return l < m.position.lsn; });
     return after == marks_.begin() ? after : after - 1;
   }
 
   std::deque<Mark> marks_;  // never empty
-  uint64_t dropped_ = 0;
-  uint64_t durable_ = 1;  // this many, counted from the first ever, are durable
 };
 
 }  // namespace holdfast::core

@@ -229,10 +229,9 @@ class Recovery {
     Lsn sealed = base_.lsn;
     for (const PlacedGroup& g : groups_) {
       const GroupHeader& h = g.header;
-      marks.add({h.last(), g.hash, h.place.segment, h.place.offset + h.extent()}, h.extent());
+      if (h.entry_count > 0) marks.add({h.last(), g.hash, h.place.segment, h.place.offset + h.extent()}, h.extent());
       sealed = std::max(sealed, h.durable);
     }
-    marks.durable(marks.count());
     Recovered out{.tail = {.segment = std::move(segment_),
                            .last = decision_.last,
                            .chain = chain_,

@@ -8,7 +8,6 @@ namespace holdfast::core {
 io::Task<bool> JournalWriter::sync_written() {
   HF_ASSERT(syncing_.empty(), "one sync at a time");
   Lsn through = written_;
-  uint64_t marks = marks_.count();
   sync_wanted_ = false;
   syncing_.swap(dirty_);
   for (const SegmentPtr& segment : syncing_) {
@@ -21,7 +20,7 @@ io::Task<bool> JournalWriter::sync_written() {
   syncing_.clear();
   if (error_) co_return false;
   if (MUTANT("async-reports-more-durable")) through = written_;
-  made_durable(through, marks);
+  made_durable(through);
   co_return true;
 }
 
@@ -36,8 +35,7 @@ io::Task<bool> JournalWriter::sync_up_to(Lsn lsn) {
   co_return !error_;
 }
 
-void JournalWriter::made_durable(Lsn through, uint64_t marks) {
-  marks_.durable(marks);
+void JournalWriter::made_durable(Lsn through) {
   if (through > durable_) {
     durable_ = through;
     quiet_since_ = executor_.now();

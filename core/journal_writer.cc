@@ -142,7 +142,7 @@ io::Task<void> JournalWriter::write_group() {
   if (!co_await write_out(header)) co_return;
   if (synced) {
     dirty_.clear();
-    made_durable(written_, marks_.count());
+    made_durable(written_);
   }
   if (MUTANT("ack-before-sync")) commit();
 
@@ -185,7 +185,8 @@ io::Task<bool> JournalWriter::write_out(GroupHeader& header) {
   chain_ = encoder_.hash();
   written_ = header.last();
   sealed_ = header.durable;
-  marks_.add({written_, chain_, segment_->seq, segment_->offset}, group.size());
+  unmarked_bytes_ += group.size();
+  if (header.entry_count > 0) marks_.add({written_, chain_, segment_->seq, segment_->offset}, std::exchange(unmarked_bytes_, 0));
   const SegmentPtr& target = previous_ ? previous_ : segment_;
   if (dirty_.empty() || dirty_.back() != target) dirty_.push_back(target);
   encoder_.trim(options_.group_bytes_max);

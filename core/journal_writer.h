@@ -67,7 +67,7 @@ class JournalWriter final : public Journal {
   io::Task<bool> sync_up_to(Lsn lsn);
   Time sync_due() const;
   bool lag_forbids(uint64_t extent) const;
-  void made_durable(Lsn through, uint64_t marks);
+  void made_durable(Lsn through);
   void fail_stop(Error error);
 
   io::Host& host_;
@@ -99,6 +99,7 @@ class JournalWriter final : public Journal {
   Lsn sealed_;  ///< the newest durable LSN that a written header carries
   Time quiet_since_;  ///< when durable_ last moved
   JournalMarks marks_;
+  uint64_t unmarked_bytes_ = 0;  ///< of seals since the newest mark
 
   std::vector<SegmentPtr> dirty_;    ///< written to since their last sync began
   std::vector<SegmentPtr> syncing_;

@@ -127,6 +127,10 @@ JournalRun::JournalRun(JournalRunOptions options)
       choice_(world_.stream("journal-run")) {
   node_ = &world_.add_node("server");
   node_->on_end = [this](sim::End how, int code) { life_ended(how, code); };
+  // The directory is there, durably: making it is not the journal's business.
+  sim::DiskModel& disk = node_->disk();
+  for (const char* directory : {"data", "data/journal"}) HF_ASSERT(disk.create(directory, true), "the disk is blank");
+  for (const char* directory : {"", "data"}) disk.sync(*disk.find(directory), disk.mark(), node_->loss_profile());
   draw_options();
 }
 
@@ -168,7 +172,6 @@ void JournalRun::begin_life() {
     world_.plan() = kind;
   }
   if (auto crash = last ? std::nullopt : draw_crash()) node_->crash_at(*crash);
-  clean_stop_ = false;
   node_->start([this, &life](io::Host& host) { return live(host, life); }, {.cores = 1});
 }
 
@@ -205,7 +208,11 @@ std::optional<std::string> JournalRun::run() {
   return story;
 }
 
-JournalPosition JournalRun::choose_base() { return choice_.decide(3) == 0 ? old_base_ : base_; }
+// Sometimes the newest MANIFEST is damaged, and then for good.
+JournalPosition JournalRun::choose_base() {
+  if (choice_.decide(3) == 0) base_ = old_base_;
+  return base_;
+}
 
 /// What is called durable is in the durable images, and follows from the base that is surely there.
 void JournalRun::check_durable(Lsn at_least, const char* claim) {
@@ -222,12 +229,6 @@ void JournalRun::check_durable(Lsn at_least, const char* claim) {
 }
 
 io::Task<int> JournalRun::live(io::Host& host, Life& life) {
-  for (const char* directory : {"data", "data/journal"}) {
-    auto made = co_await host.disk.make_dir(directory);
-    if (!made && made.error().code != Code::kExists) co_return 3;
-  }
-  if (!co_await host.disk.sync_dir("data") || !co_await host.disk.sync_dir("")) co_return 3;
-
   JournalPosition base = choose_base();
   life.replayed = base.lsn;
   auto opened = co_await Journal::open(host, kDirectory, kIdentity, options_, base, life);
@@ -266,7 +267,34 @@ io::Task<int> JournalRun::live(io::Host& host, Life& life) {
   if (life.last_committed.value != history_.size()) broken("stop() left entries uncommitted");
   must_survive_ = life.last_committed;
   check_durable(must_survive_, "was committed before a clean stop and is not durable");
-  clean_stop_ = true;
+  co_return 0;
+}
+
+JournalRun::Look JournalRun::look_at(std::unique_ptr<sim::DiskModel> disk, JournalOptions options) {
+  Look look;
+  std::swap(broken_, look.broken);  // what the replay finds is about this look alone
+  sim::World world({.seed = wanted_.seed, .mutants = wanted_.mutants});
+  sim::Node& node = world.add_node("server");
+  node.replace_disk(std::move(disk));
+  node.start([&](io::Host& host) { return peek(host, options, look); }, {.cores = 1});
+  world.run();
+  std::swap(broken_, look.broken);
+  return look;
+}
+
+io::Task<int> JournalRun::peek(io::Host& host, JournalOptions options, Look& look) {
+  lives_.push_back(std::make_unique<Life>(*this, static_cast<int>(lives_.size())));
+  Life& life = *lives_.back();
+  life.replayed = base_.lsn;
+  auto opened = co_await Journal::open(host, kDirectory, kIdentity, options, base_, life);
+  if (!opened) {
+    look.refused = opened.error();
+    co_return 1;
+  }
+  if (life.replayed.value != history_.size())
+    broken(fmt::format("the log ends at {} instead of {}, silently", life.replayed.value, history_.size()));
+  look.notes = opened->notes;
+  look.clean = opened->clean;
   co_return 0;
 }
 

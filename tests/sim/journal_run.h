@@ -45,22 +45,23 @@ class JournalRun {
   uint64_t first_life_operations() const { return first_life_operations_; }
   core::JournalOptions& journal_options() { return options_; }
 
-  // After run(): the disk holds a journal that was stopped, with everything in it sealed.
-  Lsn last() const { return Lsn(history_.size()); }
-  core::JournalPosition base() const { return base_; }
-  /// Opens a copy of the disk on which one bit was flipped: everything must be there, or opening must fail as corrupt.
-  std::optional<std::string> judge_damaged(std::string path, uint64_t offset, uint8_t bit);
-  struct Tally {
-    uint64_t reported = 0;  ///< damage was found and named
-    uint64_t harmless = 0;
+  // After run(): the disk holds a journal that was stopped in order, with everything in it sealed.
+
+  /// What opening a disk finds, when it should hold what this run left.
+  struct Look {
+    std::optional<Error> refused;
+    std::optional<std::string> broken;  ///< it opened, but not to this run's log
+    std::vector<std::string> notes;
+    bool clean = false;
   };
-  const Tally& tally() const { return tally_; }
+  Look look_at(std::unique_ptr<sim::DiskModel> disk, core::JournalOptions options);
+  core::JournalPosition base() const { return base_; }
 
  private:
   struct Life;
   friend struct Life;
   io::Task<int> live(io::Host& host, Life& life);
-  io::Task<int> look(io::Host& host, Life& life);
+  io::Task<int> peek(io::Host& host, core::JournalOptions options, Look& look);
   void begin_life();
   void life_ended(sim::End how, int code);
   void broken(std::string what);
@@ -77,9 +78,7 @@ class JournalRun {
   std::deque<std::unique_ptr<Life>> lives_;
   std::optional<std::string> broken_;
   uint64_t first_life_operations_ = 0;
-  Tally tally_;
   bool faults_off_ = false;
-  bool clean_stop_ = false;  ///< the last life stopped in order
 
   // The ledger.
   std::vector<uint64_t> history_;  ///< of LSN i + 1: a digest of the entry that stands there, recovered or appended since
