@@ -98,13 +98,7 @@ io::Task<Result<Stamp>> Client::flush() { return stamp_of(core_, {.op = Op::kFlu
 io::Task<Result<Answer<Buffer>>> Client::stats() { return core_->call({.op = Op::kStats}); }
 
 io::Task<Result<Answer<Buffer>>> Client::hello() {
-  const auto& capabilities = core_->options().capabilities;
-  Buffer args;
-  msgpack::Writer w(args);
-  w.map(3).string("client").string("holdfast").string("protocol").uint(1);
-  w.string("capabilities").array(static_cast<uint32_t>(capabilities.size()));
-  for (const auto& c : capabilities) w.string(c);
-  return core_->call({.op = Op::kHello, .args = std::move(args)});
+  return core_->call({.op = Op::kHello, .args = hello_args(core_->options())});
 }
 
 io::Task<Result<Answer<bool>>> Client::database_exists(std::string name) {

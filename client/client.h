@@ -56,7 +56,7 @@ struct Options {
   Duration backoff_first = milliseconds(20);
   Duration backoff_max = seconds(2);
   bool resend_inserts = true;             ///< see "Sending again"
-  std::vector<std::string> capabilities = {"pipelining", "lsn", "export"};  ///< what hello() tells
+  std::vector<std::string> capabilities = {"pipelining", "lsn", "export"};  ///< told to the server on every connection
 };
 
 /// Where in the order of commits an answer stands.

@@ -43,6 +43,7 @@ Core::Core(io::Host& host, Options options) : host_(host), options_(std::move(op
                            .max_in_flight = options_.max_in_flight,
                            .max_unsent_bytes = options_.max_unsent_bytes,
                            .connect_timeout = options_.connect_timeout,
+                           .hello = hello_args(options_),
                            .patience = std::min(options_.timeout, options_.connect_timeout)}));
 }
 
@@ -121,6 +122,15 @@ std::string Core::generate_id() {
     if (byte < kFair) id += kLetters[byte % kLetters.size()];
   }
   return id;
+}
+
+Buffer hello_args(const Options& options) {
+  Buffer args;
+  msgpack::Writer w(args);
+  w.map(3).string("client").string("holdfast").string("protocol").uint(1);
+  w.string("capabilities").array(static_cast<uint32_t>(options.capabilities.size()));
+  for (const auto& c : options.capabilities) w.string(c);
+  return args;
 }
 
 Result<> check_value(std::string_view what, Bytes value, std::optional<msgpack::Kind> kind) {

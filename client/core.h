@@ -33,6 +33,9 @@ class Core {
   Buffer entropy_;  ///< unused bytes of the last draw
 };
 
+/// What the client says of itself: the args of a hello.
+Buffer hello_args(const Options& options);
+
 /// Checks that `value` is exactly one MessagePack value, of that kind; what follows in a request would else be read as something else.
 Result<> check_value(std::string_view what, Bytes value, std::optional<msgpack::Kind> kind = std::nullopt);
 

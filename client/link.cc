@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "io/base/assert.h"
 #include "io/base/probe.h"
 
 namespace holdfast::client {
@@ -61,10 +62,18 @@ io::Task<Result<>> Link::connect(Time deadline) {
   refusal_.reset();
   state_ = State::kUp;
   writer_ended_ = false;
+  greet();
   here.spawn(write_loop(shared_from_this()));
   here.spawn(run(shared_from_this()));
   changed_.notify_all();
   co_return Result<>();
+}
+
+/// Costs no round trip: it leaves together with the first request, and nobody waits for its answer.
+void Link::greet() {
+  wire::RequestWriter writer(unsent_, {.id = next_id_++, .op = wire::Op::kHello});
+  writer.args().raw(options_.hello);
+  HF_ASSERT(writer.end(), "a hello is small");
 }
 
 io::Task<Result<>> Link::room(Time deadline) {

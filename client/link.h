@@ -26,6 +26,7 @@ struct LinkOptions {
   size_t max_in_flight;
   size_t max_unsent_bytes;
   Duration connect_timeout;
+  Buffer hello;       ///< args of a hello that goes first on every connection: the server then knows that ids are matched
   Duration patience;  ///< silence after which a connection is given up when a request on it times out
 };
 
@@ -70,6 +71,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   io::Task<Result<>> connect(Time deadline);
   io::Task<Result<>> room(Time deadline);
+  void greet();
   Result<std::shared_ptr<Pending>> enqueue(wire::RequestWriter::Head head, Bytes args, Time now, uint64_t& id);
   void forget(uint64_t id, Pending& pending, Time now);
 

@@ -1,6 +1,7 @@
 #include "io/wire/reply.h"
 
 #include "io/base/assert.h"
+#include "io/base/utf8.h"
 
 namespace holdfast::wire {
 namespace {
@@ -10,36 +11,15 @@ constexpr std::string_view kLsnKey = "\xa3lsn\xcf";                  // fixstr 3
 constexpr std::string_view kDurableKey = "\xab" "durable_lsn\xcf";  // fixstr 11, then a uint64
 constexpr size_t kLsnsSize = kLsnKey.size() + 8 + kDurableKey.size() + 8;
 
-/// Length of the UTF-8 sequence at `i`, or 0 when there is none.
-size_t sequence_length(std::string_view s, size_t i) {
-  auto byte = [&](size_t k) { return static_cast<uint8_t>(s[k]); };
-  uint8_t first = byte(i);
-  if (first < 0x80) return 1;
-  size_t n = first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || i + n > s.size()) return 0;
-  for (size_t k = i + 1; k < i + n; ++k)
-    if ((byte(k) & 0xc0) != 0x80) return 0;
-  uint8_t second = byte(i + 1);
-  bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-  bool outside = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
-  return overlong || outside ? 0 : n;
-}
-
-/// The message as it may be sent: no longer than kMaxMessage, and UTF-8.
-std::string presentable(std::string_view message) {
-  std::string out;
-  for (size_t i = 0; i < message.size();) {
-    size_t n = sequence_length(message, i);
-    if (out.size() + std::max<size_t>(n, 1) > kMaxMessage) return out + "...";
-    if (n == 0) {
-      out += '?';
-      ++i;
-    } else {
-      out += message.substr(i, n);
-      i += n;
-    }
-  }
-  return out;
+/// The message as it may be sent: UTF-8, and no longer than kMaxMessage.
+std::string presentable(std::string message) {
+  if (!is_utf8(message))
+    for (char& c : message)
+      if (static_cast<uint8_t>(c) >= 0x80) c = '?';
+  if (message.size() <= kMaxMessage) return message;
+  size_t end = kMaxMessage;
+  while ((message[end] & 0xc0) == 0x80) --end;  // not inside a character
+  return message.substr(0, end) + "...";
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ using Handler = std::function<io::Task<bool>(Peer&, Seen)>;
 
 io::Task<void> serve_one(std::shared_ptr<Peer> peer, Handler& handler, std::vector<Seen>& log) {
   while (auto request = co_await peer->receive()) {
+    if (request->op == Op::kHello) continue;  // goes first on every connection, and nobody waits for its answer
     log.push_back(*request);
     if (!co_await handler(*peer, *request)) break;
   }
