@@ -1,8 +1,8 @@
 // Cores: the threads of a host, and the only way between them.
 //
-// Cores share nothing but messages. A message runs on the destination core, from its loop; messages from one core to another arrive in the order
-// sent; messages of different senders interleave freely. Sending never waits and never fails: what bounds the mailboxes is admission.
-// A core may send to itself; the message then runs later, never inline.
+// Cores share nothing but messages. A message runs on the destination core, from its loop; messages from one core to
+// another arrive in the order sent; messages of different senders interleave freely. Sending never waits and never
+// fails: what bounds the mailboxes is admission. A core may send to itself; the message then runs later, never inline.
 #pragma once
 
 #include <functional>

@@ -1,10 +1,12 @@
 // Executor: one core's run queue, timers and root tasks.
 //
-// Exactly one thread runs an executor, and everything here is called from that thread. Whatever completes is posted, never run inline
-// from another task's call. Production runs posted work in order; the simulator draws the order from its seed.
+// Exactly one thread runs an executor, and everything here is called from that thread. Whatever completes is posted,
+// never run inline from another task's call. Production runs posted work in order; the simulator draws the order from
+// its seed.
 //
-// Crash behaviour (simulator): `destroy_roots()` destroys every root task and with it every frame awaited below; posted work and timers
-// are dropped with the executor. Frames may die in any order, so everything that a frame can wait on unlinks itself (io/sync.h).
+// Crash behaviour (simulator): `destroy_roots()` destroys every root task and with it every frame awaited below; posted
+// work and timers are dropped with the executor. Frames may die in any order, so everything that a frame can wait on
+// unlinks itself (io/sync.h).
 #pragma once
 
 #include <functional>

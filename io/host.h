@@ -1,5 +1,5 @@
-// Host: everything outside the process that a server may touch. main() passes the production host (io/real), the simulator
-// its own; nothing reaches around it.
+// Host: everything outside the process that a server may touch. main() passes the production host (io/real), the
+// simulator its own; nothing reaches around it.
 #pragma once
 
 #include "io/clock.h"

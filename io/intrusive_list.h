@@ -1,5 +1,5 @@
-// A doubly linked list whose nodes live inside what they link, and which unlink themselves when destroyed. The list, too, may
-// die first: its nodes are then simply unlinked. This is what lets coroutine frames be destroyed in any order.
+// A doubly linked list whose nodes live inside what they link, and which unlink themselves when destroyed. The list,
+// too, may die first: its nodes are then simply unlinked. This is what lets coroutine frames be destroyed in any order.
 #pragma once
 
 #include <cstddef>

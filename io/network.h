@@ -1,8 +1,8 @@
 // Network: streams of bytes between endpoints.
 //
-// A connection belongs to one core: all its operations are awaited there. One read and one write may be under way at once. A stream has no
-// message boundaries; a reset or closed peer is kClosed on a later operation. Closing makes every operation under way, and every later one,
-// end with kClosed.
+// A connection belongs to one core: all its operations are awaited there. One read and one write may be under way at
+// once. A stream has no message boundaries; a reset or closed peer is kClosed on a later operation. Closing makes every
+// operation under way, and every later one, end with kClosed.
 #pragma once
 
 #include <memory>
@@ -41,8 +41,9 @@ class Connection {
 class Listener {
  public:
   virtual ~Listener() = default;
-  /// The next connection, belonging to core `owner`; kOverloaded when the process has no descriptor left (the connection
-  /// stays in the queue), kClosed after close(). Awaited on the core that called listen, one accept at a time.
+  /// The next connection, belonging to core `owner`; kOverloaded when the process has no descriptor left (the
+  /// connection stays in the queue), kClosed after close(). Awaited on the core that called listen, one accept at a
+  /// time.
   virtual Task<Result<std::unique_ptr<Connection>>> accept(CoreId owner) = 0;
   virtual void close() = 0;
   virtual Endpoint local() const = 0;

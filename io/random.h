@@ -1,4 +1,5 @@
-// The host's randomness: the only source of what must differ between runs (server ids, salts, keys, generated document ids).
+// The host's randomness: the only source of what must differ between runs (server ids, salts, keys, generated document
+// ids).
 #pragma once
 
 #include "io/base/bytes.h"
@@ -8,7 +9,8 @@ namespace holdfast::io {
 class Random {
  public:
   virtual ~Random() = default;
-  /// Fills `out` with bytes fit for secrets (production: the operating system's generator; simulation: drawn from the seed).
+  /// Fills `out` with bytes fit for secrets (production: the operating system's generator; simulation: drawn from the
+  /// seed).
   virtual void entropy(MutableBytes out) = 0;
 
   uint64_t entropy64() {

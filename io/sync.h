@@ -1,8 +1,8 @@
 // Waiting on one core: Event, Semaphore, Channel, OneShot and TaskGroup.
 //
-// Everything here belongs to one core and is used by tasks of that core only; between cores there are messages (cores.h). Waiters are
-// resumed by posting, in the order in which they began to wait. All of it may be destroyed while tasks wait (a crash), in any
-// order; the waiters are then never resumed.
+// Everything here belongs to one core and is used by tasks of that core only; between cores there are messages
+// (cores.h). Waiters are resumed by posting, in the order in which they began to wait. All of it may be destroyed while
+// tasks wait (a crash), in any order; the waiters are then never resumed.
 #pragma once
 
 #include <deque>

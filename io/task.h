@@ -1,14 +1,16 @@
 // Task: the coroutine type of everything that waits.
 //
-// A task is lazy (nothing runs until it is awaited), move-only, awaited once, and hands its result to its one awaiter. It runs on its
-// awaiter's core: awaiting passes the executor down, and control moves by symmetric transfer, so depth costs no stack.
+// A task is lazy (nothing runs until it is awaited), move-only, awaited once, and hands its result to its one awaiter.
+// It runs on its awaiter's core: awaiting passes the executor down, and control moves by symmetric transfer, so depth
+// costs no stack.
 //
 // Rules (each has cost somebody a bug):
-//  1. No capturing lambda *as* a coroutine: its captures die with the lambda, not with the frame. Call a named coroutine from it.
+//  1. No capturing lambda *as* a coroutine: its captures die with the lambda, not with the frame. Call a named
+//     coroutine from it.
 //  2. Parameters by value, or by reference only to what outlives the task.
 //  3. After an await the world has moved: what was looked up before must be looked up again.
-//  4. In production a task is asked to stop and awaited. Only the simulator destroys suspended frames (a crash); destructors
-//     therefore never wait and never write.
+//  4. In production a task is asked to stop and awaited. Only the simulator destroys suspended frames (a crash);
+//     destructors therefore never wait and never write.
 //
 // Frames come from a thread-local pool of size classes (frame_pool.h): ~10 ns per awaited call.
 #pragma once

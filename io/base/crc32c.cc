@@ -45,9 +45,10 @@ uint32_t crc32c_portable(Bytes data, uint32_t seed) {
 #if defined(__x86_64__)
 namespace {
 
-// The instruction takes 8 bytes in three cycles but one may start each cycle: three independent streams keep it busy. Each lane's sum is
-// then moved past the bytes of the lanes behind it, which multiplies it by x^(8 * length) modulo the polynomial, and the sums are
-// added (V. Gopal and others, "Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction", Intel, 2011).
+// The instruction takes 8 bytes in three cycles but one may start each cycle: three independent streams keep it busy.
+// Each lane's sum is then moved past the bytes of the lanes behind it, which multiplies it by x^(8 * length) modulo the
+// polynomial, and the sums are added (V. Gopal and others, "Fast CRC Computation for iSCSI Polynomial Using CRC32
+// Instruction", Intel, 2011).
 
 constexpr uint32_t multiply(uint32_t a, uint32_t b) {
   uint32_t product = 0;

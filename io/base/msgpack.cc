@@ -7,7 +7,8 @@
 namespace holdfast::msgpack {
 namespace {
 
-// The first byte of a value. What is not named here is one of the fix forms, which hold a small number in the byte itself.
+// The first byte of a value. What is not named here is one of the fix forms, which hold a small number in the byte
+// itself.
 enum Head : uint8_t {
   kFixMap = 0x80,
   kFixArray = 0x90,
@@ -50,8 +51,8 @@ enum Head : uint8_t {
 constexpr int8_t kTimestamp = -1;
 constexpr uint32_t kNanosPerSecond = 1'000'000'000;
 
-// Reads one value's head, a scalar whole, from [p, end), which is not empty. `p` moves only as far as was read; what was found is in
-// the Value that the reader was made for.
+// Reads one value's head, a scalar whole, from [p, end), which is not empty. `p` moves only as far as was read; what
+// was found is in the Value that the reader was made for.
 class HeadReader {
  public:
   HeadReader(const char* p, const char* end, Value& out) : p_(p), end_(end), out_(out) {}
@@ -221,9 +222,9 @@ class HeadReader {
   Value& out_;
 };
 
-// How to step over a value, by its first byte: `fixed` bytes (0: no value begins so), of which the last `length_bytes` but those of an
-// extension's type hold a number n, in big endian, at offset 1; then n payload bytes (each == 0) or n * each values follow; `values`
-// more follow from the byte itself.
+// How to step over a value, by its first byte: `fixed` bytes (0: no value begins so), of which the last `length_bytes`
+// but those of an extension's type hold a number n, in big endian, at offset 1; then n payload bytes (each == 0) or n *
+// each values follow; `values` more follow from the byte itself.
 struct Step {
   uint8_t fixed = 0;
   uint8_t length_bytes = 0;
@@ -277,7 +278,8 @@ bool Cursor::next(Value& out) {
 
 bool Cursor::skip() {
   const char* p = p_;
-  // Values still to be stepped over. Each needs a byte, so it never exceeds what is left of the input, and cannot overflow.
+  // Values still to be stepped over. Each needs a byte, so it never exceeds what is left of the input, and cannot
+  // overflow.
   for (uint64_t left = 1; left > 0;) {
     auto room = static_cast<size_t>(end_ - p);
     if (left > room) return bad();

@@ -1,4 +1,5 @@
-// MessagePack (github.com/msgpack/msgpack, spec of 2017): a cursor that reads values in place and a writer that appends.
+// MessagePack (github.com/msgpack/msgpack, spec of 2017): a cursor that reads values in place and a writer that
+// appends.
 //
 // The cursor borrows its input and allocates nothing; it accepts every legal width. The writer emits the shortest form,
 // and offers the fixed forms that a format needs. Neither throws: a cursor that met bad bytes or the end answers false
@@ -47,8 +48,8 @@ class Cursor {
  public:
   explicit Cursor(Bytes in) : p_(in.data()), end_(in.data() + in.size()) {}
 
-  /// Reads one value's head (a scalar whole). False at the end or on bytes that are no MessagePack. A container's count is never
-  /// more than the bytes left could hold, so it is safe to reserve by.
+  /// Reads one value's head (a scalar whole). False at the end or on bytes that are no MessagePack. A container's count
+  /// is never more than the bytes left could hold, so it is safe to reserve by.
   bool next(Value& out);
   /// Skips one whole value, containers with all they hold, in constant stack.
   bool skip();
@@ -92,9 +93,9 @@ struct Rules {
   bool string_keys = true;    ///< every map key is a UTF-8 string
   bool distinct_keys = true;  ///< the string keys of one map are distinct
 };
-/// Checks that `in` is exactly one well-formed value by those rules. Time is linear in the size (keys: n log n), stack is
-/// bounded, and nothing is allocated unless more than 64 keys are open at once.
-/// Errors: kBadRequest, or kTooLarge for depth; the message names the byte.
+/// Checks that `in` is exactly one well-formed value by those rules. Time is linear in the size (keys: n log n), stack
+/// is bounded, and nothing is allocated unless more than 64 keys are open at once. Errors: kBadRequest, or kTooLarge
+/// for depth; the message names the byte.
 Result<> validate(Bytes in, const Rules& rules = {});
 
 /// The raw bytes of the value under `key` in the map that `map` encodes; nothing when absent or not a map.

@@ -1,5 +1,5 @@
-// validate(): one pass with an explicit stack of open containers. The keys of all open maps lie on one stack too, each as a hash and
-// its place; a map's keys are compared when it closes.
+// validate(): one pass with an explicit stack of open containers. The keys of all open maps lie on one stack too, each
+// as a hash and its place; a map's keys are compared when it closes.
 #include <algorithm>
 #include <array>
 #include <memory_resource>
@@ -99,7 +99,8 @@ class Validator {
       return {};
     }
     std::ranges::sort(keys, [this](Key a, Key b) { return a.hash != b.hash ? a.hash < b.hash : text(a) < text(b); });
-    auto pair = std::ranges::adjacent_find(keys, [this](Key a, Key b) { return a.hash == b.hash && text(a) == text(b); });
+    auto pair =
+        std::ranges::adjacent_find(keys, [this](Key a, Key b) { return a.hash == b.hash && text(a) == text(b); });
     return pair == keys.end() ? Result<>() : twice(pair[0].at > pair[1].at ? pair[0] : pair[1]);
   }
   Bytes text(Key k) const {
@@ -114,7 +115,8 @@ class Validator {
   Result<> broken(size_t at) const {
     if (at == in_.size()) return refuse(at, "the bytes end where a value should begin");
     if (static_cast<uint8_t>(in_[at]) == 0xc1) return refuse(at, "0xc1 begins no value");
-    return refuse(at, "the value that begins here needs more than the " + std::to_string(in_.size() - at) + " bytes left");
+    return refuse(at,
+                  "the value that begins here needs more than the " + std::to_string(in_.size() - at) + " bytes left");
   }
   Result<> too_deep(size_t at) const {
     return fail(Code::kTooLarge, "MessagePack, byte " + std::to_string(at) + ": containers are nested more than " +

@@ -1,9 +1,9 @@
 // Pseudo-random numbers from named, counter-based streams.
 //
 // A stream is a key and a counter: number i of a stream depends on nothing but the seed, the stream's name and i
-// (SplitMix64 finaliser over a Weyl sequence: Steele, Lea, Flood, OOPSLA 2014). Streams do not disturb each other: a new draw
-// in one place leaves the others as they were, which is what lets a stored seed survive unrelated edits.
-// Not for secrets: those come from the host's entropy (io/random.h).
+// (SplitMix64 finaliser over a Weyl sequence: Steele, Lea, Flood, OOPSLA 2014). Streams do not disturb each other: a
+// new draw in one place leaves the others as they were, which is what lets a stored seed survive unrelated edits. Not
+// for secrets: those come from the host's entropy (io/random.h).
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,8 @@ bool continuation(const char* p, uint8_t low = 0x80, uint8_t high = 0xbf) {
   return c >= low && c <= high;
 }
 
-// The length of the sequence at `p`, with `room` bytes left; 0 when it is not well formed. The second byte's range is what rules out
-// overlong forms, surrogates and numbers that are too large (RFC 3629, section 4).
+// The length of the sequence at `p`, with `room` bytes left; 0 when it is not well formed. The second byte's range is
+// what rules out overlong forms, surrogates and numbers that are too large (RFC 3629, section 4).
 size_t sequence(const char* p, size_t room) {
   auto c = static_cast<uint8_t>(*p);
   if (c < 0x80) return 1;

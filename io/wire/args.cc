@@ -26,7 +26,8 @@ Result<> each_pair(Bytes args, F take) {
   Value head, key;
   if (!in.next(head) || head.kind != Kind::kMap) return bad("args must be a map");
   for (uint32_t i = 0; i < head.count; ++i) {
-    if (!in.next(key) || (key.kind != Kind::kString && key.kind != Kind::kBinary)) return bad("every key of args must be a string");
+    if (!in.next(key) || (key.kind != Kind::kString && key.kind != Kind::kBinary))
+      return bad("every key of args must be a string");
     Bytes value = in.raw();
     if (!in.ok()) return bad("args are cut short");
     if (value != "\xc0") HF_CHECK_OK(take(key.bytes, value));
@@ -104,7 +105,8 @@ Result<> InsertMany::check(Bytes ids) {
   Cursor id = elements(ids.empty() ? Bytes("\x90") : ids, named);
   // With ids, their number is that of the documents. Without, the last offset is the blob's end.
   count_ = !ids.empty() ? named : numbers > 0 ? numbers - 1 : 0;
-  if (numbers != count_ && numbers != uint64_t{count_} + 1) return bad("offsets must have one number more than there are documents");
+  if (numbers != count_ && numbers != uint64_t{count_} + 1)
+    return bad("offsets must have one number more than there are documents");
   Value v;
   uint64_t previous = 0;
   for (uint32_t i = 0; i < numbers; ++i) {

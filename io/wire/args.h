@@ -1,8 +1,9 @@
 // Arguments: what stands in a request's `args`, per operation, read in place.
 //
-// Reading checks the shape (which keys, which kinds, offsets within bounds); what a document, query or update *means* is checked by whoever
-// evaluates it, and `msgpack::validate` on documents is the evaluator's too. Unknown keys are skipped, an absent or nil `args` counts as
-// an empty map, and so do nil queries: the original's client sends nil for an empty Go map. All views borrow from the frame.
+// Reading checks the shape (which keys, which kinds, offsets within bounds); what a document, query or update *means*
+// is checked by whoever evaluates it, and `msgpack::validate` on documents is the evaluator's too. Unknown keys are
+// skipped, an absent or nil `args` counts as an empty map, and so do nil queries: the original's client sends nil for
+// an empty Go map. All views borrow from the frame.
 #pragma once
 
 #include <optional>
@@ -19,8 +20,8 @@ inline constexpr Bytes kEmptyMap = "\x80";
 /// kInsertOne: the document itself. The first clients wrapped it as `{doc: map}`: a map of that one key is unwrapped.
 Result<Bytes> parse_insert_one(Bytes args);
 
-/// kInsertMany: `{ids?: [str], blob: bin, offsets: [uint]}`, where document i is blob[offsets[i], offsets[i+1]). Offsets may leave out the last one
-/// (the end of the blob), as the first clients did. Iterate:
+/// kInsertMany: `{ids?: [str], blob: bin, offsets: [uint]}`, where document i is blob[offsets[i], offsets[i+1]).
+/// Offsets may leave out the last one (the end of the blob), as the first clients did. Iterate:
 ///
 ///     InsertMany many = ...;  Bytes document;
 ///     while (many.next(document)) ...

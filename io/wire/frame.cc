@@ -16,8 +16,8 @@ constexpr size_t kMaxReadAhead = 32u << 10;
 MutableBytes FrameReader::prepare() {
   if (begin_ == end_) begin_ = end_ = 0;
   size_t ahead = std::max(read_ahead_, kMinReadAhead);
-  // Grow to room for as much again as has arrived, and only when half the read-ahead is used up: bytes that trickle in one by one
-  // must not cost a copy each.
+  // Grow to room for as much again as has arrived, and only when half the read-ahead is used up: bytes that trickle in
+  // one by one must not cost a copy each.
   size_t want = std::max(ahead, buffered());
   if (buffered() == 0 && capacity_ > 2 * ahead) {
     move_to(want);

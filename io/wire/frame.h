@@ -7,11 +7,12 @@
 // The length counts the payload alone. The same layout serves both directions, with a limit for each.
 //
 // Invariants of FrameReader:
-//  1. Memory follows the bytes that arrived, never the length that was announced: the buffer has room for what has arrived and as
-//     much again, or a read-ahead of at most 32 KiB when that is more. A reader that waits empty keeps at most twice its read-ahead, which
-//     halves with every read that brings little: one that turned idle soon keeps 4 to 8 KiB.
-//  2. A length over the limit is an error at once, before any of the payload is waited for. A reader that failed stays failed until
-//     reset(): the stream has lost its place.
+//  1. Memory follows the bytes that arrived, never the length that was announced: the buffer has room for what has
+//     arrived and as much again, or a read-ahead of at most 32 KiB when that is more. A reader that waits empty keeps
+//     at most twice its read-ahead, which halves with every read that brings little: one that turned idle soon keeps 4
+//     to 8 KiB.
+//  2. A length over the limit is an error at once, before any of the payload is waited for. A reader that failed stays
+//     failed until reset(): the stream has lost its place.
 //  3. After reset() nothing of the old stream is ever seen again.
 //
 // Pure; belongs to whoever reads the connection.
@@ -45,19 +46,21 @@ class FrameReader {
   /// `n` bytes were read into the front of what prepare() gave.
   void commit(size_t n);
 
-  /// The payload of the next whole frame, borrowed until the next prepare() or reset(); nothing when more bytes are needed.
-  /// Errors: kTooLarge for an announced length over the limit; again on every later call.
+  /// The payload of the next whole frame, borrowed until the next prepare() or reset(); nothing when more bytes are
+  /// needed. Errors: kTooLarge for an announced length over the limit; again on every later call.
   Result<std::optional<Bytes>> next();
 
-  /// Gives away the memory in which the payload that next() just gave lies, so that it need not be copied to outlive prepare(); bytes after
-  /// it are copied instead. Worth it for a payload that fills most of what is buffered. Requires: next() just gave one.
+  /// Gives away the memory in which the payload that next() just gave lies, so that it need not be copied to outlive
+  /// prepare(); bytes after it are copied instead. Worth it for a payload that fills most of what is buffered.
+  /// Requires: next() just gave one.
   std::unique_ptr<char[]> detach();
 
-  /// The announced length of a frame whose payload has not arrived whole; nothing while its length is not known, or over the limit.
+  /// The announced length of a frame whose payload has not arrived whole; nothing while its length is not known, or
+  /// over the limit.
   std::optional<size_t> announced() const;
 
-  /// What has arrived of the payload after the last whole frame, also of one that is too large: enough, often, to read a
-  /// request's id from it (peek_id in request.h). Borrowed like next()'s views.
+  /// What has arrived of the payload after the last whole frame, also of one that is too large: enough, often, to read
+  /// a request's id from it (peek_id in request.h). Borrowed like next()'s views.
   Bytes unfinished() const;
   /// Whether bytes of an unfinished frame are waiting: a stream that ends here was cut.
   bool in_frame() const { return end_ > begin_; }

@@ -1,7 +1,7 @@
 // Operations: the numbers that requests carry, and what is known about each.
 //
-// 1 to 41 are the original's, under its numbers for good; Holdfast's own begin at 64. server/PROTOCOL.md gives the shape of every
-// request and reply.
+// 1 to 41 are the original's, under its numbers for good; Holdfast's own begin at 64. server/PROTOCOL.md gives the
+// shape of every request and reply.
 #pragma once
 
 #include <cstdint>

@@ -79,13 +79,16 @@ void set_lsns(MutableBytes reply, ReplyWriter::Lsns lsns) {
 Error Reply::failure() const {
   std::string_view name = info(code).name;
   std::string_view sentence = error;
-  if (sentence.starts_with(name) && sentence.substr(name.size()).starts_with(": ")) sentence.remove_prefix(name.size() + 2);
+  if (sentence.starts_with(name) && sentence.substr(name.size()).starts_with(": "))
+    sentence.remove_prefix(name.size() + 2);
   return {code, std::string(sentence)};
 }
 
 Result<Reply> parse_reply(Bytes payload) {
   using msgpack::Kind;
-  constexpr auto bad = [] { return holdfast::fail(Code::kBadRequest, "the server's answer is no reply of this protocol"); };
+  constexpr auto bad = [] {
+    return holdfast::fail(Code::kBadRequest, "the server's answer is no reply of this protocol");
+  };
   msgpack::Cursor in(payload);
   msgpack::Value head, key, v;
   if (!in.next(head) || head.kind != Kind::kMap) return bad();
@@ -124,8 +127,9 @@ Result<Reply> parse_reply(Bytes payload) {
 }
 
 Error duplicate_key(std::string_view collection, std::string_view id) {
-  return {Code::kDuplicateKey, "E11000 duplicate key: collection " + std::string(collection) + " already has a document with _id " +
-                                   std::string(id) + "; update it, or insert under another _id"};
+  return {Code::kDuplicateKey, "E11000 duplicate key: collection " + std::string(collection) +
+                                   " already has a document with _id " + std::string(id) +
+                                   "; update it, or insert under another _id"};
 }
 
 }  // namespace holdfast::wire

@@ -2,9 +2,9 @@
 //
 //     { id: uint, result?: any, error?: str, code?: str, lsn?: uint, durable_lsn?: uint }
 //
-// `error` is `code: sentence that says what to do` and stands only in failures; `code` repeats its first word for programs. A duplicate
-// key's sentence begins with "E11000". The two LSNs are always nine bytes wide and stand last, so that a reply can be written when a request is
-// evaluated, held, and brought up to date when it is released.
+// `error` is `code: sentence that says what to do` and stands only in failures; `code` repeats its first word for
+// programs. A duplicate key's sentence begins with "E11000". The two LSNs are always nine bytes wide and stand last, so
+// that a reply can be written when a request is evaluated, held, and brought up to date when it is released.
 #pragma once
 
 #include <optional>
@@ -44,7 +44,8 @@ class ReplyWriter {
 
   /// Takes exactly one value.
   msgpack::Writer result();
-  /// Answers with an error; drops a result that was begun. The message is cut to 1 KiB, and what is not UTF-8 in it is replaced.
+  /// Answers with an error; drops a result that was begun. The message is cut to 1 KiB, and what is not UTF-8 in it is
+  /// replaced.
   void fail(const Error& error);
   /// How many bytes this reply has so far: whoever writes a large result looks now and then whether it still fits.
   size_t size() const { return out_.size() - start_; }

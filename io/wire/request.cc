@@ -3,7 +3,16 @@
 namespace holdfast::wire {
 namespace {
 
-enum Key : unsigned { kId = 1, kOp = 2, kCollection = 4, kDatabase = 8, kArgs = 16, kAuth = 32, kNoReply = 64, kUnknown = 0 };
+enum Key : unsigned {
+  kId = 1,
+  kOp = 2,
+  kCollection = 4,
+  kDatabase = 8,
+  kArgs = 16,
+  kAuth = 32,
+  kNoReply = 64,
+  kUnknown = 0
+};
 
 Key key_of(Bytes name) {
   if (name == "id") return kId;
@@ -89,7 +98,8 @@ Result<> read_fields(msgpack::Cursor& in, uint32_t pairs, Request& out, unsigned
   for (uint32_t i = 0; i < pairs; ++i) {
     msgpack::Value key;
     if (!in.next(key)) return first ? Result<>(bad(kNotAMap)) : first;
-    if (key.kind != msgpack::Kind::kString && key.kind != msgpack::Kind::kBinary) return bad("every key of a request must be a string");
+    if (key.kind != msgpack::Kind::kString && key.kind != msgpack::Kind::kBinary)
+      return bad("every key of a request must be a string");
     Key k = key_of(key.bytes);
     if (k != kUnknown && (seen & k)) return bad("the key " + std::string(key.bytes) + " comes twice in one request");
     seen |= k;

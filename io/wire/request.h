@@ -2,8 +2,9 @@
 //
 //     { id: uint, op: uint, collection: str, database?: str, args: any, auth?: str, nr?: bool }
 //
-// Keys come in any order, integers in any width, and unknown keys are skipped; a known key that comes twice is refused, since the two
-// sides could disagree on which one counts. Reading allocates nothing: every field is a view into the frame.
+// Keys come in any order, integers in any width, and unknown keys are skipped; a known key that comes twice is refused,
+// since the two sides could disagree on which one counts. Reading allocates nothing: every field is a view into the
+// frame.
 #pragma once
 
 #include <optional>
@@ -26,9 +27,9 @@ struct Request {
   Bytes args;            ///< one value; empty when absent or nil
 };
 
-/// Reads an envelope: exactly one value. Fills in what it can also when it fails, so that the error can be answered under the right id,
-/// or not at all (`no_reply`). Whether the server serves the operation is not asked here; a number above 255 becomes Op::kNone.
-/// Errors: kBadRequest; kUnsupported for a request that carries credentials.
+/// Reads an envelope: exactly one value. Fills in what it can also when it fails, so that the error can be answered
+/// under the right id, or not at all (`no_reply`). Whether the server serves the operation is not asked here; a number
+/// above 255 becomes Op::kNone. Errors: kBadRequest; kUnsupported for a request that carries credentials.
 Result<> parse_request(Bytes payload, Request& out);
 
 /// The id of a request of which only the beginning has arrived, when that tells it.

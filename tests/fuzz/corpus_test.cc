@@ -1,5 +1,5 @@
-// Every fuzzer as a cheap regression test: its seeds and its committed corpus, each as it is, cut off everywhere, and changed at random
-// from a fixed seed.
+// Every fuzzer as a cheap regression test: its seeds and its committed corpus, each as it is, cut off everywhere, and
+// changed at random from a fixed seed.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -88,6 +88,8 @@ TEST(FuzzCorpus, EveryFuzzerHoldsOnItsCorpusAndOnChangedCopies) {
 
 }  // namespace
 
-bool add(std::string_view name, Seeds seeds, Entry entry) { return fuzzers().emplace(name, Fuzzer{seeds, entry}).second; }
+bool add(std::string_view name, Seeds seeds, Entry entry) {
+  return fuzzers().emplace(name, Fuzzer{seeds, entry}).second;
+}
 
 }  // namespace holdfast::fuzz

@@ -1,12 +1,12 @@
-// How a fuzzer is written: a function that takes any bytes, returns normally whatever they are, and aborts (FUZZ_CHECK, a sanitizer)
-// when a promise is broken.
+// How a fuzzer is written: a function that takes any bytes, returns normally whatever they are, and aborts (FUZZ_CHECK,
+// a sanitizer) when a promise is broken.
 //
-//   std::vector<Buffer> seeds() { return {...}; }       // a few well-formed inputs, made by the code that writes them
+//   std::vector<Buffer> seeds() { return {...}; } // a few well-formed inputs, made by the code that writes them
 //   HOLDFAST_FUZZER(journal, seeds) { (void)parse(input); }
 //
-// The body sees `holdfast::Bytes input`. The bytes of a fuzzed input are copied to a block of their exact size, so that a read past the
-// end is seen. Then: holdfast_fuzzer(journal SOURCES journal_fuzz.cc DEPENDS ...) in CMakeLists.txt. What a fuzzer once found goes
-// into tests/fuzz/corpus/journal/ under a name that says what it was.
+// The body sees `holdfast::Bytes input`. The bytes of a fuzzed input are copied to a block of their exact size, so that
+// a read past the end is seen. Then: holdfast_fuzzer(journal SOURCES journal_fuzz.cc DEPENDS ...) in CMakeLists.txt.
+// What a fuzzer once found goes into tests/fuzz/corpus/journal/ under a name that says what it was.
 #pragma once
 
 #include <cstdio>

@@ -9,10 +9,10 @@ using msgpack::Kind;
 
 // Numbers near the places where widths change, as often as any others.
 rc::Gen<uint64_t> edgy_number() {
-  return rc::gen::oneOf(rc::gen::arbitrary<uint64_t>(),
-                        rc::gen::map(rc::gen::pair(rc::gen::inRange(0, 64), rc::gen::inRange(-2, 3)), [](std::pair<int, int> p) {
-                          return (uint64_t{1} << p.first) + static_cast<uint64_t>(p.second);
-                        }));
+  return rc::gen::oneOf(
+      rc::gen::arbitrary<uint64_t>(),
+      rc::gen::map(rc::gen::pair(rc::gen::inRange(0, 64), rc::gen::inRange(-2, 3)),
+                   [](std::pair<int, int> p) { return (uint64_t{1} << p.first) + static_cast<uint64_t>(p.second); }));
 }
 
 Model scalar(int which, uint64_t number, Buffer bytes) {
@@ -24,7 +24,9 @@ Model scalar(int which, uint64_t number, Buffer bytes) {
     case 3: m.kind = Kind::kInt, m.number = number | 1ULL << 63; break;
     case 4: m.kind = Kind::kInt, m.number = ~(number >> 1 >> (number % 63)); break;
     case 5: m.kind = Kind::kFloat, m.number = number; break;
-    case 6: m.kind = Kind::kTime, m.number = number, m.nanoseconds = static_cast<uint32_t>(number % 1'000'000'000); break;
+    case 6:
+      m.kind = Kind::kTime, m.number = number, m.nanoseconds = static_cast<uint32_t>(number % 1'000'000'000);
+      break;
     case 7: m.kind = Kind::kTime, m.number = number >> 30, m.nanoseconds = static_cast<uint32_t>(number & 1); break;
     case 8: m.kind = Kind::kString, m.bytes = std::move(bytes); break;
     case 9: m.kind = Kind::kBinary, m.bytes = std::move(bytes); break;

@@ -1,10 +1,12 @@
-// Journals drawn by hand: segments as text become the bytes that the journal's writer would have written, and a decision about them becomes text.
+// Journals drawn by hand: segments as text become the bytes that the journal's writer would have written, and a
+// decision about them becomes text.
 //
-//   "1: [1-3] [4-5 d3] [seal d5 clean]"      segment 1 with two groups and a seal; d: the durable LSN in the header (else 0)
-//   "1: [1-3] [4-5 !payload]"                a byte of its entries flipped; !header: a byte of its header; !zero: never written; !padding
-//   "3: <3 [4-5]"                            goes on after LSN 3 instead of after the group drawn before
-//   "2:"                                     a segment that was never used
-// Every entry touches (database 1, shard its LSN modulo 4), and takes a bit more than 100 bytes. Groups take one block each unless "wide" is said: two.
+//   "1: [1-3] [4-5 d3] [seal d5 clean]" segment 1 with two groups and a seal; d: the durable LSN in the header (else 0)
+//   "1: [1-3] [4-5 !payload]" a byte of its entries flipped; !header: a byte of its header; !zero: never written;
+//   !padding "3: <3 [4-5]" goes on after LSN 3 instead of after the group drawn before "2:" a segment that was never
+//   used
+// Every entry touches (database 1, shard its LSN modulo 4), and takes a bit more than 100 bytes. Groups take one block
+// each unless "wide" is said: two.
 #pragma once
 
 #include <map>

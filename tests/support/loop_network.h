@@ -1,5 +1,5 @@
-// LoopNetwork: connections in memory on one TestExecutor, for tests of things that talk without a simulator: no delays, no faults but
-// those that the test makes.
+// LoopNetwork: connections in memory on one TestExecutor, for tests of things that talk without a simulator: no delays,
+// no faults but those that the test makes.
 #pragma once
 
 #include <deque>
@@ -92,7 +92,8 @@ class LoopNetwork final : public io::Network {
   io::Channel<std::unique_ptr<LoopConnection>> accepted;
 };
 
-/// A host for things that use only the network, the clock and random numbers, the same in every run. It has no disk and one core.
+/// A host for things that use only the network, the clock and random numbers, the same in every run. It has no disk and
+/// one core.
 class LoopHost {
  public:
   TestExecutor executor;
@@ -119,7 +120,9 @@ class LoopHost {
     explicit OneCore(TestExecutor& e) : executor_(e) {}
     uint16_t count() const override { return 1; }
     io::Executor& executor(CoreId) override { return executor_; }
-    void send(CoreId, CoreId, io::Message) override { HF_ASSERT(false, "there is one core, which sends nothing to itself"); }
+    void send(CoreId, CoreId, io::Message) override {
+      HF_ASSERT(false, "there is one core, which sends nothing to itself");
+    }
     TestExecutor& executor_;
   };
   struct NoDisk final : io::Disk {
@@ -127,13 +130,17 @@ class LoopHost {
     io::Task<Result<T>> none() {
       co_return fail(Code::kUnsupported, "no disk");
     }
-    io::Task<Result<std::unique_ptr<io::File>>> open(std::string, io::Open) override { return none<std::unique_ptr<io::File>>(); }
+    io::Task<Result<std::unique_ptr<io::File>>> open(std::string, io::Open) override {
+      return none<std::unique_ptr<io::File>>();
+    }
     io::Task<Result<>> make_dir(std::string) override { return none(); }
     io::Task<Result<>> rename(std::string, std::string) override { return none(); }
     io::Task<Result<>> remove(std::string) override { return none(); }
     io::Task<Result<std::vector<io::DirEntry>>> list(std::string) override { return none<std::vector<io::DirEntry>>(); }
     io::Task<Result<>> sync_dir(std::string) override { return none(); }
-    io::Task<Result<std::unique_ptr<io::FileLock>>> lock(std::string) override { return none<std::unique_ptr<io::FileLock>>(); }
+    io::Task<Result<std::unique_ptr<io::FileLock>>> lock(std::string) override {
+      return none<std::unique_ptr<io::FileLock>>();
+    }
     io::Task<Result<io::FileIdentity>> identity(std::string) override { return none<io::FileIdentity>(); }
     io::Task<Result<uint64_t>> free_bytes(std::string) override { return none<uint64_t>(); }
   };

@@ -1,5 +1,5 @@
-// A MessagePack value as a tree, and three ways to write any encoding as text: from the tree, from our cursor, from msgpack-cxx. Two
-// encodings mean the same when their texts are equal.
+// A MessagePack value as a tree, and three ways to write any encoding as text: from the tree, from our cursor, from
+// msgpack-cxx. Two encodings mean the same when their texts are equal.
 #pragma once
 
 #include <optional>

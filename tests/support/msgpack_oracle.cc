@@ -1,4 +1,5 @@
-// msgpack-cxx as the oracle of our MessagePack. The only unit that includes it: 1.4 s of compilation, and its exceptions stay here.
+// msgpack-cxx as the oracle of our MessagePack. The only unit that includes it: 1.4 s of compilation, and its
+// exceptions stay here.
 #define MSGPACK_NO_BOOST
 #include <msgpack.hpp>
 

@@ -1,5 +1,5 @@
-// TestExecutor: one core with virtual time, for tests of things that wait. Posted work runs in order; when there is none, time jumps to
-// the next timer. Nothing here depends on the machine's clock.
+// TestExecutor: one core with virtual time, for tests of things that wait. Posted work runs in order; when there is
+// none, time jumps to the next timer. Nothing here depends on the machine's clock.
 #pragma once
 
 #include <deque>
@@ -61,7 +61,9 @@ template <class T>
 T run_task(io::Task<T> task) {
   TestExecutor executor;
   std::optional<T> out;
-  auto keep = [](io::Task<T> inner, std::optional<T>& into) -> io::Task<void> { into.emplace(co_await std::move(inner)); };
+  auto keep = [](io::Task<T> inner, std::optional<T>& into) -> io::Task<void> {
+    into.emplace(co_await std::move(inner));
+  };
   executor.spawn(keep(std::move(task), out));
   executor.run();
   HF_ASSERT(out, "a task run by itself comes to an end");

@@ -64,7 +64,8 @@ struct Peer {
   }
 };
 
-/// Decides what happens to each request: answers, breaks the connection, or keeps silent (returns true: go on with this connection).
+/// Decides what happens to each request: answers, breaks the connection, or keeps silent (returns true: go on with this
+/// connection).
 using Handler = std::function<io::Task<bool>(Peer&, Seen)>;
 
 io::Task<void> serve_one(std::shared_ptr<Peer> peer, Handler& handler, std::vector<Seen>& log) {
@@ -105,7 +106,9 @@ class ClientTest : public testing::Test {
   template <class T>
   T run(io::Task<T> task) {
     std::optional<T> out;
-    auto keep = [](io::Task<T> inner, std::optional<T>& into) -> io::Task<void> { into.emplace(co_await std::move(inner)); };
+    auto keep = [](io::Task<T> inner, std::optional<T>& into) -> io::Task<void> {
+      into.emplace(co_await std::move(inner));
+    };
     world_.executor.spawn(keep(std::move(task), out));
     world_.executor.run();
     EXPECT_TRUE(out) << "the call never ended";
@@ -163,7 +166,8 @@ TEST_F(ClientTest, MatchesAnswersByIdInWhateverOrderTheyCome) {
   Client& c = start({.connections = 1}, [held](Peer& peer, Seen request) {
     auto serve = [](Peer& p, std::vector<Seen>& kept) -> io::Task<bool> {
       if (kept.size() < 3) co_return true;
-      for (auto it = kept.rbegin(); it != kept.rend(); ++it) co_await p.answer(it->id, Buffer(*wire::parse_find_by_id(it->args)));
+      for (auto it = kept.rbegin(); it != kept.rend(); ++it)
+        co_await p.answer(it->id, Buffer(*wire::parse_find_by_id(it->args)));
       kept.clear();
       co_return true;
     };
@@ -176,7 +180,8 @@ TEST_F(ClientTest, MatchesAnswersByIdInWhateverOrderTheyCome) {
     EXPECT_TRUE(r && r->value);
     out = *r->value;
   };
-  for (int i = 0; i < 3; ++i) world_.executor.spawn(ask(c.collection("things"), std::string(1, static_cast<char>('a' + i)), got[i]));
+  for (int i = 0; i < 3; ++i)
+    world_.executor.spawn(ask(c.collection("things"), std::string(1, static_cast<char>('a' + i)), got[i]));
   world_.executor.run();
   EXPECT_EQ(got, (std::vector<Buffer>{"\xa1" "a", "\xa1" "b", "\xa1" "c"}));
   EXPECT_EQ(world_.network.dials, 1);
@@ -333,8 +338,8 @@ TEST_F(ClientTest, GivesASilentConnectionUp) {
 }
 
 TEST_F(ClientTest, GivesALateAnswerToNobody) {
-  // The first request is answered only when the second comes, after the first one's deadline; something else keeps the connection from
-  // being given up.
+  // The first request is answered only when the second comes, after the first one's deadline; something else keeps the
+  // connection from being given up.
   auto first = std::make_shared<std::optional<uint64_t>>();
   Client& c = start({.connections = 1, .timeout = seconds(3)}, [first](Peer& peer, Seen request) {
     auto serve = [](Peer& p, uint64_t id, std::optional<uint64_t>& kept) -> io::Task<bool> {
@@ -432,7 +437,8 @@ TEST_F(ClientTest, KeepsToItsBoundOfRequestsUnderWay) {
 }
 
 TEST_F(ClientTest, WhatWasNeverSentIsSentAgainEvenIfItIsAWrite) {
-  // The peer reads nothing: the first request fills the pipe, the second waits behind it and is not sent when the connection breaks.
+  // The peer reads nothing: the first request fills the pipe, the second waits behind it and is not sent when the
+  // connection breaks.
   world_.network.capacity = 1000;
   Client& c = client_.emplace(world_.host, Options{.connections = 1});
   handler_ = [](Peer& p, Seen s) {
@@ -475,7 +481,9 @@ TEST_F(ClientTest, WhatWasNeverSentIsSentAgainEvenIfItIsAWrite) {
 TEST_F(ClientTest, EndsCallsUnderWayWhenItIsClosed) {
   Client& c = start({}, silent());
   std::optional<Code> read, write;
-  auto ask = [](Client& client, std::optional<Code>& code) -> io::Task<void> { code = (co_await client.ping()).error().code; };
+  auto ask = [](Client& client, std::optional<Code>& code) -> io::Task<void> {
+    code = (co_await client.ping()).error().code;
+  };
   auto erase = [](Client& client, std::optional<Code>& code) -> io::Task<void> {
     code = (co_await client.collection("x").delete_one("\x80")).error().code;
   };

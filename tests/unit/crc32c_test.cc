@@ -1,4 +1,5 @@
-// CRC32C: the vectors of RFC 3720 appendix B.4, and the fast version against the table at every length and alignment that matters.
+// CRC32C: the vectors of RFC 3720 appendix B.4, and the fast version against the table at every length and alignment
+// that matters.
 #include "io/base/crc32c.h"
 
 #include <gtest/gtest.h>
@@ -34,7 +35,8 @@ TEST(Crc32c, MatchesThePublishedVectors) {
 TEST(Crc32c, FastVersionEqualsTheTableAtEveryLength) {
   Buffer data = random_bytes(10'000);
   for (size_t n = 0; n <= 1'200; ++n) ASSERT_EQ(crc32c(data.substr(0, n)), crc32c_portable(data.substr(0, n))) << n;
-  for (size_t n = 4'000; n <= data.size(); n += 7) ASSERT_EQ(crc32c(data.substr(0, n)), crc32c_portable(data.substr(0, n))) << n;
+  for (size_t n = 4'000; n <= data.size(); n += 7)
+    ASSERT_EQ(crc32c(data.substr(0, n)), crc32c_portable(data.substr(0, n))) << n;
 }
 
 TEST(Crc32c, DoesNotDependOnAlignment) {

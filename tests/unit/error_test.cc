@@ -23,9 +23,9 @@ TEST(ErrorTable, NamesEachCodeOnceAndFindsItAgain) {
 }
 
 TEST(ErrorTable, HasTheNamesThatClientsKnow) {
-  for (auto name : {"bad_request", "too_large", "not_found", "duplicate_key", "conflict", "tx_unknown", "cursor_expired",
-                    "snapshot_too_old", "unsupported", "auth", "read_only", "disk_full", "corrupt", "overloaded", "timeout",
-                    "not_primary", "unknown_outcome", "shutting_down", "internal"}) {
+  for (auto name : {"bad_request", "too_large", "not_found", "duplicate_key", "conflict", "tx_unknown",
+                    "cursor_expired", "snapshot_too_old", "unsupported", "auth", "read_only", "disk_full", "corrupt",
+                    "overloaded", "timeout", "not_primary", "unknown_outcome", "shutting_down", "internal"}) {
     Code code = code_of(name);
     EXPECT_EQ(info(code).name, name);
     EXPECT_LE(code, Code::kInternal) << "codes up to kInternal travel on the wire";

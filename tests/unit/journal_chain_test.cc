@@ -56,13 +56,16 @@ TEST(JournalChain, ALaterValidGroupIsNoProof) {
 TEST(JournalChain, AHeaderBeyondTheBreakProvesWhatWasDurable) {
   EXPECT_EQ(decide("1: [1-3] [4-5 d3 !payload] [6-6 d5]"),
             "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 below its header lost 4-5");
-  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !header] [6-6 d5]"), "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 lost 4-5");
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !header] [6-6 d5]"),
+            "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 lost 4-5");
   // Also when the proving group itself lost its entries.
-  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !zero] [6-6 d5 !payload]"), "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 lost 4-5");
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !zero] [6-6 d5 !payload]"),
+            "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 lost 4-5");
 }
 
 TEST(JournalChain, ASealProtectsTheLastGroup) {
-  EXPECT_EQ(decide("1: [1-3 !payload] [seal d3]"), "log; last 0, proof 3; cut 1@4096; damaged 1@4096 below its header lost 1-3");
+  EXPECT_EQ(decide("1: [1-3 !payload] [seal d3]"),
+            "log; last 0, proof 3; cut 1@4096; damaged 1@4096 below its header lost 1-3");
 }
 
 TEST(JournalChain, DamageAtTheStartOfASegmentIsFoundThere) {

@@ -36,8 +36,8 @@ TEST(JournalFormat, AGroupComesBackAsItWas) {
   EXPECT_EQ(h, g.header);
   EXPECT_EQ(h.last(), Lsn(12));
   EXPECT_TRUE(group_is_sound(h, g.bytes));
-  EntryReader in(Bytes(g.bytes).substr(kGroupHeaderBytes, h.payload_bytes), {kPlace.segment, kPlace.offset + kGroupHeaderBytes},
-                 LogKey(kImageIdentity));
+  EntryReader in(Bytes(g.bytes).substr(kGroupHeaderBytes, h.payload_bytes),
+                 {kPlace.segment, kPlace.offset + kGroupHeaderBytes}, LogKey(kImageIdentity));
   std::shared_ptr<Entry> e;
   for (uint64_t lsn = 10; lsn <= 12; ++lsn) {
     ASSERT_EQ(in.next(e), EntryReader::State::kWhole);
@@ -55,7 +55,8 @@ TEST(JournalFormat, NoBitOfAGroupCanFlipUnseen) {
     Buffer bad = g.bytes;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     GroupHeader h;
-    bool accepted = parse_group_header(bad, kPlace, LogKey(kImageIdentity), h) == Found::kGood && group_is_sound(h, bad);
+    bool accepted =
+        parse_group_header(bad, kPlace, LogKey(kImageIdentity), h) == Found::kGood && group_is_sound(h, bad);
     ASSERT_FALSE(accepted) << "bit " << bit;
   }
 }
@@ -137,8 +138,8 @@ TEST(JournalFormat, ASegmentHeaderIsGoodForItsLogAndNumberAlone) {
 TEST(JournalFormat, SegmentNamesSortAsNumbersAndNothingElseIsOne) {
   EXPECT_EQ(segment_name(SegmentSeq(0x1a2)), "00000000000001a2");
   EXPECT_EQ(parse_segment_name("00000000000001a2"), SegmentSeq(0x1a2));
-  for (std::string_view no : {"00000000000001A2", "0000000000000000", "1a2", "00000000000001a2.new", "torn-00000000000001a2",
-                              "000000000000 1a2", "+000000000000001", "00000000000000g1"})
+  for (std::string_view no : {"00000000000001A2", "0000000000000000", "1a2", "00000000000001a2.new",
+                              "torn-00000000000001a2", "000000000000 1a2", "+000000000000001", "00000000000000g1"})
     EXPECT_FALSE(parse_segment_name(no)) << no;
 }
 

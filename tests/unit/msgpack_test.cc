@@ -57,14 +57,15 @@ TEST(MsgpackWriter, WritesInt64InNineBytesWhateverTheValue) {
 
 TEST(MsgpackCursor, ReadsEveryWidthOfIntegersAsTheSameValue) {
   for (auto& wire : {bytes({5}), bytes({0xcc, 5}), bytes({0xcd, 0, 5}), bytes({0xce, 0, 0, 0, 5}),
-                     bytes({0xcf, 0, 0, 0, 0, 0, 0, 0, 5}), bytes({0xd0, 5}), bytes({0xd1, 0, 5}), bytes({0xd2, 0, 0, 0, 5}),
-                     bytes({0xd3, 0, 0, 0, 0, 0, 0, 0, 5})}) {
+                     bytes({0xcf, 0, 0, 0, 0, 0, 0, 0, 5}), bytes({0xd0, 5}), bytes({0xd1, 0, 5}),
+                     bytes({0xd2, 0, 0, 0, 5}), bytes({0xd3, 0, 0, 0, 0, 0, 0, 0, 5})}) {
     Value v = one(wire);
     EXPECT_EQ(v.kind, Kind::kUint);
     EXPECT_EQ(v.u, 5u);
   }
-  for (auto& wire : {bytes({0xfe}), bytes({0xd0, 0xfe}), bytes({0xd1, 0xff, 0xfe}), bytes({0xd2, 0xff, 0xff, 0xff, 0xfe}),
-                     bytes({0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe})}) {
+  for (auto& wire :
+       {bytes({0xfe}), bytes({0xd0, 0xfe}), bytes({0xd1, 0xff, 0xfe}), bytes({0xd2, 0xff, 0xff, 0xff, 0xfe}),
+        bytes({0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe})}) {
     Value v = one(wire);
     EXPECT_EQ(v.kind, Kind::kInt);
     EXPECT_EQ(v.i, -2);
@@ -129,7 +130,8 @@ TEST(MsgpackTime, RoundTripsInTheShortestForm) {
 
 TEST(MsgpackTime, IsAnExtensionWhenMalformed) {
   EXPECT_EQ(one(bytes({0xd5, 0xff, 0, 0})).kind, Kind::kExtension) << "two bytes are no form";
-  EXPECT_EQ(one(bytes({0xd7, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0})).kind, Kind::kExtension) << "nanoseconds too large";
+  EXPECT_EQ(one(bytes({0xd7, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0})).kind, Kind::kExtension)
+      << "nanoseconds too large";
   EXPECT_EQ(one(bytes({0xd6, 0x01, 0, 0, 0, 0})).kind, Kind::kExtension) << "another type";
 }
 
@@ -162,14 +164,31 @@ TEST(MsgpackCursor, ReadsContainersAsHeads) {
 Buffer everything() {
   return encode([](Writer& w) {
     w.map(6);
-    w.string("numbers").array(14).uint(1).uint(200).uint(60'000).uint(1u << 31).uint(1ULL << 40).integer(-3).integer(-100);
+    w.string("numbers")
+        .array(14)
+        .uint(1)
+        .uint(200)
+        .uint(60'000)
+        .uint(1u << 31)
+        .uint(1ULL << 40)
+        .integer(-3)
+        .integer(-100);
     w.integer(-1'000).integer(-100'000).integer(-1LL << 40).int64(1).float64(0.5).boolean(true).nil();
     w.raw(bytes({0xa1, 'f'})).raw(bytes({0xca, 0, 0, 0, 0}));
-    w.string("text").array(4).string("s").string(Buffer(40, 'a')).string(Buffer(300, 'b')).raw(bytes({0xdb, 0, 0, 0, 2, 'o', 'k'}));
+    w.string("text")
+        .array(4)
+        .string("s")
+        .string(Buffer(40, 'a'))
+        .string(Buffer(300, 'b'))
+        .raw(bytes({0xdb, 0, 0, 0, 2, 'o', 'k'}));
     w.string("raw").array(3).binary("b").binary(Buffer(300, 'b')).raw(bytes({0xc6, 0, 0, 0, 1, 'x'}));
     w.string("ext").array(9).time(1, 0).time(1, 1).time(-1, 1).extension(1, "1").extension(2, "22");
-    w.extension(3, Buffer(16, '3')).extension(4, "333").extension(5, Buffer(300, '5')).raw(bytes({0xc9, 0, 0, 0, 1, 6, 'x'}));
-    w.string("deep").array(2).map(1).string("a").map(0).raw(bytes({0xdd, 0, 0, 0, 1, 0xdf, 0, 0, 0, 1, 0xa1, 'k', 0x01}));
+    w.extension(3, Buffer(16, '3'))
+        .extension(4, "333")
+        .extension(5, Buffer(300, '5'))
+        .raw(bytes({0xc9, 0, 0, 0, 1, 6, 'x'}));
+    w.string("deep").array(2).map(1).string("a").map(0).raw(
+        bytes({0xdd, 0, 0, 0, 1, 0xdf, 0, 0, 0, 1, 0xa1, 'k', 0x01}));
   });
 }
 
@@ -260,10 +279,12 @@ TEST(MsgpackValidate, SaysWhichByteIsWrong) {
   EXPECT_EQ(message(""), "bad_request: MessagePack, byte 0: the bytes end where a value should begin");
   EXPECT_EQ(message("\x01\x02"), "bad_request: MessagePack, byte 1: 1 more bytes follow a whole value");
   EXPECT_EQ(message("\x92\x01\xc1"), "bad_request: MessagePack, byte 2: 0xc1 begins no value");
-  EXPECT_EQ(message("\x92\x01\xa3o"), "bad_request: MessagePack, byte 2: the value that begins here needs more than the 2 bytes left");
+  EXPECT_EQ(message("\x92\x01\xa3o"),
+            "bad_request: MessagePack, byte 2: the value that begins here needs more than the 2 bytes left");
   EXPECT_EQ(message("\x81\x01\x01"), "bad_request: MessagePack, byte 1: a map's keys must be strings");
   EXPECT_EQ(message("\x81\xa1\xff\x01"), "bad_request: MessagePack, byte 1: a map's key is not UTF-8");
-  EXPECT_EQ(message("\x82\xa1k\x01\xa1k\x02"), "bad_request: MessagePack, byte 4: the key \"k\" occurs twice in one map");
+  EXPECT_EQ(message("\x82\xa1k\x01\xa1k\x02"),
+            "bad_request: MessagePack, byte 4: the key \"k\" occurs twice in one map");
 }
 
 TEST(MsgpackValidate, FindsARepeatedKeyInSmallAndLargeMaps) {
@@ -285,7 +306,8 @@ TEST(MsgpackValidate, LetsDifferentMapsUseTheSameKeys) {
     w.map(1).string("a").nil().map(1).string("a").nil();
   });
   EXPECT_TRUE(validate(b)) << validate(b).error().text();
-  Buffer after = encode([](Writer& w) { w.map(3).string("a").map(1).string("x").nil().string("b").nil().string("a").nil(); });
+  Buffer after =
+      encode([](Writer& w) { w.map(3).string("a").map(1).string("x").nil().string("b").nil().string("a").nil(); });
   EXPECT_FALSE(validate(after)) << "the outer map's keys are remembered over the inner map";
 }
 

@@ -110,7 +110,8 @@ TEST(Request, SurvivesEveryTruncationAndRandomBytes) {
   RequestWriter w(out, {.id = 9, .op = Op::kFind, .database = "d", .collection = "c"});
   w.args().map(1).string("query").map(1).string("a").array(2).uint(1).string("x");
   ASSERT_TRUE(w.end());
-  for (size_t n = 0; n < payload(out).size(); ++n) EXPECT_EQ(error_of(Buffer(payload(out).substr(0, n))), Code::kBadRequest) << n;
+  for (size_t n = 0; n < payload(out).size(); ++n)
+    EXPECT_EQ(error_of(Buffer(payload(out).substr(0, n))), Code::kBadRequest) << n;
   Rng rng(1, "bytes");
   for (int i = 0; i < 20'000; ++i) {
     Buffer b(payload(out));
