@@ -66,7 +66,6 @@ io::Task<Result<>> initialize(io::Host& host, const std::string& path, Directory
   HF_CO_CHECK_OK(co_await disk.sync_dir(path));
   Manifest first;
   first.number = 1;
-  first.position.segment = SegmentSeq(1);
   HF_CO_CHECK_OK(co_await write_manifest(host, path, first, settings.cluster_id, settings.server_id));
   settings.initialized = true;
   co_return co_await change_settings(host, path, settings);

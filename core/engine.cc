@@ -270,6 +270,7 @@ io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<Pr
   }
   CoreItems locked;
   Lsn after = committed_lsn();
+  Lsn looked;  // the highest LSN at which a core looked at the documents
   for (auto& [k, mine] : by_core) {
     EngineCore& core = *shared_.cores[k.value];
     auto prepared = co_await io::call_on<Evaluated<bool>>(host_.cores, k, [&core, c, after, &mine, repeat] { return core.prepare(c, after, mine, repeat); });
@@ -278,6 +279,7 @@ io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<Pr
       co_return prepared;
     }
     locked[k] = mine;
+    looked = std::max(looked, prepared.lsn);
   }
 
   size_t repeats = 0;
@@ -296,7 +298,7 @@ io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<Pr
 
   // Nothing is inserted; what the answer says must be committed before it is said.
   if (!MUTANT("locks-kept-after-duplicate")) co_await finish_all(c, locked, nullptr);
-  Lsn lsn;
+  Lsn lsn = looked;
   for (const PreparedInsert& item : items)
     if (item.rests_on)
       lsn = std::max(lsn, co_await io::call_on<Lsn>(host_.cores, shared_.core_of(item.shard),

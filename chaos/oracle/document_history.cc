@@ -57,7 +57,6 @@ DocumentHistory::Configurations DocumentHistory::closure(Configurations from, co
   Configurations all = from;
   for (size_t next = 0; next < all.size(); ++next) {
     for (const Pending& p : pending) {
-      if (p.operation.kind == Operation::Kind::kRead) continue;  // takes effect when it is answered, changes nothing
       Configuration c = all[next];
       auto at = std::lower_bound(c.effective.begin(), c.effective.end(), p.id, [](const Effective& e, OperationId id) { return e.id < id; });
       if (at != c.effective.end() && at->id == p.id) continue;
@@ -77,7 +76,7 @@ std::vector<DocumentState> DocumentHistory::states_of(const Configurations& conf
   return out;
 }
 
-void DocumentHistory::invoke(OperationId id, const Operation& operation) { pending_.push_back({id, operation}); }
+void DocumentHistory::invoke(OperationId id, const Operation& operation) { pending_.push_back({id, operation, false}); }
 
 bool DocumentHistory::answer(OperationId id, const Answer& answer, std::optional<Place> place) {
   auto mine = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.id == id; });
@@ -110,7 +109,14 @@ bool DocumentHistory::answer(OperationId id, const Answer& answer, std::optional
     if (operation.kind == Operation::Kind::kInsert) c.state = {true, operation.value, 0};
     configurations_ = {c};
   }
-  if (place) {
+  if (place && place->lsn <= base_lsn_) {
+    // Told late: it happened before the story by LSN begins, and where it did not, that is no story.
+    std::erase_if(base_, [&](const Configuration& c) {
+      return std::none_of(c.effective.begin(), c.effective.end(), [&](const Effective& e) { return e.id == id && e.answer == answer; });
+    });
+    for (Configuration& c : base_) std::erase_if(c.effective, [&](const Effective& e) { return e.id == id; });
+    sort_distinct(base_);
+  } else if (place) {
     auto at = std::upper_bound(changes_.begin(), changes_.end(), place->lsn, [](Lsn l, const Change& c) { return l < c.place.lsn; });
     changes_.insert(at, {id, *place, operation, answer});
     if (changes_.size() > kChangesKept) {
@@ -129,23 +135,34 @@ void DocumentHistory::forget(OperationId id) {
   });
 }
 
-void DocumentHistory::restart(Configurations configurations) {
-  for (Configuration& c : configurations) c.effective.clear();
+void DocumentHistory::abandon(OperationId id) {
+  for (Pending& p : pending_)
+    if (p.id == id) p.abandoned = true;
+}
+
+void DocumentHistory::restart(Configurations configurations, Lsn survived) {
+  std::erase_if(pending_, [](const Pending& p) { return p.abandoned; });
+  auto gone = [&](const Effective& e) { return std::none_of(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.id == e.id; }); };
+  for (Configuration& c : configurations) std::erase_if(c.effective, gone);
   sort_distinct(configurations);
   configurations_ = std::move(configurations);
   base_ = configurations_;
-  if (!changes_.empty()) base_lsn_ = std::max(base_lsn_, changes_.back().place.lsn);
+  base_lsn_ = survived;
   changes_.clear();
-  pending_.clear();
 }
 
-void DocumentHistory::crash() { restart(closure(configurations_, pending_)); }
+void DocumentHistory::crash(Lsn survived) { restart(closure(configurations_, pending_), survived); }
 
 /// What may be after a change whose answer is known, if any of `pending` may have come before it.
 DocumentHistory::Configurations DocumentHistory::after(const Configurations& from, const std::vector<Pending>& pending, const Change& change) {
   Configurations next;
-  for (Configuration c : closure(from, pending))
-    if (apply(c.state, change.operation) == change.answer) next.push_back(std::move(c));
+  for (Configuration c : closure(from, pending)) {
+    // What was under way when the story by LSN began may be in it already.
+    auto at = std::find_if(c.effective.begin(), c.effective.end(), [&](const Effective& e) { return e.id == change.id; });
+    bool fits = at != c.effective.end() ? at->answer == change.answer : apply(c.state, change.operation) == change.answer;
+    if (at != c.effective.end()) c.effective.erase(at);
+    if (fits) next.push_back(std::move(c));
+  }
   sort_distinct(next);
   return next;
 }
@@ -154,7 +171,7 @@ std::optional<DocumentHistory::Configurations> DocumentHistory::as_of(Lsn lsn) c
   if (lsn < base_lsn_) return std::nullopt;
   std::vector<Pending> may = pending_;
   for (const Change& c : changes_)
-    if (c.place.lsn > lsn && c.place.precision == Place::Precision::kAtMost) may.push_back({c.id, c.operation});
+    if (c.place.lsn > lsn && c.place.precision == Place::Precision::kAtMost) may.push_back({c.id, c.operation, false});
   Configurations now = base_;
   for (const Change& change : changes_) {
     if (change.place.lsn > lsn) break;
@@ -167,7 +184,7 @@ bool DocumentHistory::crash_and_lose_after(Lsn survived) {
   std::optional<Configurations> left = as_of(survived);
   bool possible = left && !left->empty();
   std::erase_if(changes_, [&](const Change& c) { return c.place.lsn > survived; });
-  restart(possible ? std::move(*left) : closure(configurations_, pending_));
+  restart(possible ? std::move(*left) : closure(configurations_, pending_), survived);
   return possible;
 }
 

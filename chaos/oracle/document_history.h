@@ -6,8 +6,8 @@
 // be in, with the operations that took effect but have not been answered. When an operation is answered, the configurations survive in which the
 // operations under way can be ordered so that it took effect with that answer. None left: no linearizable store gives these answers.
 //
-// An operation whose answer never came stays under way: it may take effect at any later time, until a crash ends it. After a crash each may have happened
-// or not.
+// An operation whose answer never came stays under way: it may take effect at any later time. Once its client has given up (abandon), a crash of the server ends
+// it: it has happened or not. One whose client is still at it may also be sent to the server that comes after.
 #pragma once
 
 #include <cstdint>
@@ -65,9 +65,11 @@ class DocumentHistory {
 
   /// That operation never happened and never will.
   void forget(OperationId id);
+  /// Its client has given up and will not send it again.
+  void abandon(OperationId id);
 
-  /// Everything under way has ended, each having happened or not. Everything answered has happened.
-  void crash();
+  /// The server has ended, and came back with everything up to `survived`. What was abandoned has happened or not. Everything answered has happened.
+  void crash(Lsn survived);
   /// The same, but only what has an LSN of at most `survived` remains. False when no order explains what was answered up to there.
   bool crash_and_lose_after(Lsn survived);
 
@@ -81,6 +83,7 @@ class DocumentHistory {
   struct Pending {
     OperationId id;
     Operation operation;
+    bool abandoned = false;
   };
   struct Effective {
     OperationId id;
@@ -106,7 +109,7 @@ class DocumentHistory {
   static std::vector<DocumentState> states_of(const Configurations& configurations);
   static Configurations after(const Configurations& from, const std::vector<Pending>& pending, const Change& change);
   std::optional<Configurations> as_of(Lsn lsn) const;
-  void restart(Configurations configurations);
+  void restart(Configurations configurations, Lsn survived);
 
   Configurations configurations_;  // now
   std::vector<Pending> pending_;

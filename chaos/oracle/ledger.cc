@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "io/base/assert.h"
+
 namespace holdfast::chaos {
 namespace {
 
@@ -27,15 +29,24 @@ std::string text(const std::vector<DocumentState>& states) {
 
 OperationId Ledger::invoke(const DocumentName& document, const Operation& operation) {
   OperationId id = ++last_id_;
-  under_way_[id] = {document, operation};
+  under_way_[id] = {document, operation, epoch_, false};
   histories_[document].invoke(id, operation);
+  if (tell) tell(fmt::format("asks #{} {} {} value {}", id, name(operation.kind), document, operation.value));
   return id;
 }
 
 void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn, Lsn durable) {
   auto at = under_way_.find(id);
-  if (at == under_way_.end()) return;  // answered before a crash that the ledger has heard of already
+  HF_ASSERT(at != under_way_.end(), "a client ends an operation once");
+  if (at->second.epoch < epoch_) {
+    // Told by the server before or after the one that lost something: nobody can say what is left of it.
+    abandoned(id);
+    return;
+  }
   UnderWay asked = std::move(at->second);
+  if (tell)
+    tell(fmt::format("told #{} {} {} value {}: {} {} LSN {} durable {}", id, name(asked.operation.kind), asked.document, asked.operation.value,
+                     answer.done ? "done" : "not done", text(answer.state), lsn.value, durable.value));
   under_way_.erase(at);
   ++answered_count_;
   DocumentHistory& history = histories_[asked.document];
@@ -53,17 +64,29 @@ void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn
   highest_durable_ = std::max(highest_durable_, durable);
 }
 
+void Ledger::abandoned(OperationId id) {
+  UnderWay& asked = under_way_.at(id);
+  if (tell) tell(fmt::format("told #{} {}: nothing", id, asked.document));
+  asked.abandoned = true;
+  histories_[asked.document].abandon(id);
+}
+
 void Ledger::refused(OperationId id) {
   auto at = under_way_.find(id);
-  if (at == under_way_.end()) return;
+  HF_ASSERT(at != under_way_.end(), "a client ends an operation once");
+  if (tell) tell(fmt::format("told #{} {}: refused", id, at->second.document));
   // It never happened: as if it had been a read that nobody heard of.
   histories_[at->second.document].forget(id);
   under_way_.erase(at);
 }
 
-void Ledger::ended(Loss loss) { loss_ = std::max(loss_, loss); }
+void Ledger::ended(Loss loss) {
+  if (tell) tell(loss == Loss::kNothing ? "the server ended" : "the server ended, and what was not synced may be lost");
+  loss_ = std::max(loss_, loss);
+}
 
 void Ledger::restarted(Lsn recovered) {
+  if (tell) tell(fmt::format("the server is back at LSN {}", recovered.value));
   bool may_lose = !mode_.sync && loss_ == Loss::kUnsynced;
   if (!may_lose && recovered < highest_lsn_)
     violation(fmt::format("LSN {} was acknowledged, but the server came back with {} only", highest_lsn_.value, recovered.value));
@@ -71,11 +94,12 @@ void Ledger::restarted(Lsn recovered) {
     violation(fmt::format("LSN {} was reported durable, but the server came back with {} only", highest_durable_.value, recovered.value));
   for (auto& [document, history] : histories_) {
     if (!may_lose)
-      history.crash();
+      history.crash(recovered);
     else if (!history.crash_and_lose_after(recovered))
       violation(fmt::format("no prefix explains {} after a restart at LSN {}", document, recovered.value));
   }
-  under_way_.clear();
+  std::erase_if(under_way_, [](const auto& u) { return u.second.abandoned; });
+  if (may_lose) ++epoch_;
   changes_.erase(changes_.upper_bound(recovered), changes_.end());
   highest_lsn_ = std::min(highest_lsn_, recovered);
   loss_ = Loss::kNothing;
@@ -94,7 +118,10 @@ void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<Do
     if (!histories_.contains(document)) violation(fmt::format("a snapshot shows {}, which nobody wrote", document));
 }
 
-void Ledger::violation(std::string sentence) { violations_.push_back(std::move(sentence)); }
+void Ledger::violation(std::string sentence) {
+  if (tell) tell("VIOLATION: " + sentence);
+  violations_.push_back(std::move(sentence));
+}
 
 size_t Ledger::under_way(const DocumentName& document) const {
   auto at = histories_.find(document);

@@ -9,6 +9,7 @@
 // Violations are collected as sentences; none means the run was correct as far as it went.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -44,7 +45,8 @@ class Ledger {
   void answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn, Lsn durable);
   /// The request is known not to have happened (refused before evaluation).
   void refused(OperationId id);
-  // An operation without an answer needs no call: it stays under way.
+  /// No answer came, and the client has given up on it.
+  void abandoned(OperationId id);
 
   /// The server ended. Until restarted() nothing is answered.
   void ended(Loss loss);
@@ -54,6 +56,9 @@ class Ledger {
   /// All documents of a collection as an export showed them at `snapshot`; the ledger knows which documents there are.
   void snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents);
   void violation(std::string sentence);
+
+  /// Told, as a sentence, everything the ledger is told: for traces.
+  std::function<void(const std::string&)> tell;
 
   const std::vector<std::string>& violations() const { return violations_; }
   uint64_t answered() const { return answered_count_; }
@@ -70,6 +75,8 @@ class Ledger {
   struct UnderWay {
     DocumentName document;
     Operation operation;
+    uint64_t epoch = 0;
+    bool abandoned = false;
   };
   LedgerMode mode_;
   std::map<DocumentName, DocumentHistory> histories_;
@@ -79,6 +86,7 @@ class Ledger {
   Lsn highest_lsn_;      // that any reply rested on
   Lsn highest_durable_;  // ever reported
   Loss loss_ = Loss::kNothing;
+  uint64_t epoch_ = 0;  // counts restarts that may have lost something: LSNs of different epochs do not compare
   std::set<Lsn> changes_;  // LSNs of acknowledged changes
   std::vector<std::string> violations_;
 };

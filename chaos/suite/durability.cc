@@ -71,7 +71,6 @@ class Durability {
   void finish();
   SeedResult result(sim::World::Stop why);
 
-  core::SyncMode mode_;
   sim::World world_;
   sim::Stream random_;
   server::Config config_;
@@ -100,8 +99,7 @@ sim::FaultPlan Durability::draw_plan(const SeedOptions& options) {
 }
 
 Durability::Durability(const SeedOptions& options, core::SyncMode mode)
-    : mode_(mode),
-      world_({.seed = options.seed, .plan = draw_plan(options), .mutants = options.mutants, .trace = options.trace}),
+    : world_({.seed = options.seed, .plan = draw_plan(options), .mutants = options.mutants, .trace = options.trace}),
       random_(world_.stream("durability suite")),
       config_(draw_config(random_, mode)),
       ledger_({.sync = mode == core::SyncMode::kSync}),
@@ -167,6 +165,10 @@ void Durability::server_ended(End how, int exit_code) {
     if (exit_code == kExitFailStop && !may_fail_stop) ledger_.violation("the server stopped by itself without a fault: " + (server_.log().empty() ? "" : server_.log().back()));
     // Its cache held what a failed sync left: it may come back otherwise after the process is gone, and a power cut may follow.
     if (exit_code == kExitFailStop) ledger_.ended(Loss::kUnsynced);
+  }
+  if (!ledger_.violations().empty()) {
+    finish();  // one is enough, and what follows would only repeat it
+    return;
   }
   if (phase_ == Phase::kStopping) {
     if (how != End::kExit || exit_code != kExitClean) ledger_.violation("a calm server did not stop clean");
@@ -266,6 +268,7 @@ void Durability::finish() {
 // ---- The run ----
 
 SeedResult Durability::run() {
+  if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
   server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
   start_server();
   for (int i = 0; i < clients_; ++i) {

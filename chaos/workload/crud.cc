@@ -42,6 +42,7 @@ bool Crud::take(OperationId id, const Result<client::Answer<T>>& result) {
     case Code::kUnknownOutcome:
     case Code::kInternal:
       ++counts_.unknown;
+      ledger_.abandoned(id);
       return false;
     case Code::kCorrupt:
       if (!tolerate_corrupt) ledger_.violation("without any media fault the server said: " + result.error().text());
