@@ -51,7 +51,8 @@ void check_symbols(const std::vector<Object>& objects, const Rules& rules, Repor
   for (const Symbol& s : undefined(source_of))
     if (!allowed(s, rules))
       report.push_back(s.source + ":1: needs the symbol " + s.name +
-                       "; clocks, entropy, threads, files and sockets come through the host (io/host.h)");
+                       "; clocks, entropy, threads, files and sockets come through the host (io/host.h); a pure function may be "
+                       "named in tests/tidy/layers.txt");
 }
 
 }  // namespace holdfast::tidy

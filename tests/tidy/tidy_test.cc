@@ -11,7 +11,9 @@ namespace {
 const std::string kTop = HOLDFAST_SOURCE_DIR;
 
 void expect_empty(const Report& report) {
-  for (const std::string& violation : report) ADD_FAILURE() << violation;
+  std::string lines;
+  for (const std::string& violation : report) lines += violation + "\n";
+  EXPECT_TRUE(report.empty()) << lines;
 }
 
 class Tidy : public testing::Test {
