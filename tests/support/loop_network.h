@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "io/base/random.h"
 #include "io/host.h"
@@ -15,7 +16,9 @@ namespace holdfast::test {
 
 struct Pipe {
   Buffer bytes;
+  size_t writes = 0;
   bool closed = false;
+  bool reset = false;  ///< closed in disorder: what was under way is lost
   size_t capacity = SIZE_MAX;
   io::WaitList changed;
 
@@ -31,8 +34,9 @@ class LoopConnection final : public io::Connection {
   ~LoopConnection() override { LoopConnection::close(); }
 
   io::Task<Result<size_t>> read_some(MutableBytes out) override {
-    while (in_->bytes.empty()) {
+    while (in_->bytes.empty() || in_->reset) {
       if (closed_) co_return fail(Code::kClosed, "closed here");
+      if (in_->reset) co_return fail(Code::kClosed, "connection reset");
       if (in_->closed) co_return size_t{0};
       co_await in_->changed.wait();
     }
@@ -44,6 +48,7 @@ class LoopConnection final : public io::Connection {
   }
 
   io::Task<Result<>> write_all(Bytes data) override {
+    ++out_->writes;
     while (!data.empty()) {
       if (closed_ || out_->closed) co_return fail(Code::kClosed, "connection reset");
       size_t n = std::min(data.size(), out_->capacity - std::min(out_->capacity, out_->bytes.size()));
@@ -60,8 +65,15 @@ class LoopConnection final : public io::Connection {
     in_->close();
     out_->close();
   }
+  /// As when the process dies, or the network cuts the connection: neither side reads what is under way.
+  void reset() {
+    in_->reset = out_->reset = true;
+    LoopConnection::close();
+  }
   std::string peer() const override { return "loop"; }
   bool peer_is_local() const override { return true; }
+  Pipe& in() { return *in_; }
+  Pipe& out() { return *out_; }
 
  private:
   std::shared_ptr<Pipe> in_;
@@ -71,8 +83,9 @@ class LoopConnection final : public io::Connection {
 
 class LoopNetwork final : public io::Network {
  public:
-  io::Task<Result<std::unique_ptr<io::Listener>>> listen(io::Endpoint) override {
-    co_return fail(Code::kUnsupported, "the test accepts by hand");
+  /// One listener at a time; a test without one takes from `accepted` by hand.
+  io::Task<Result<std::unique_ptr<io::Listener>>> listen(io::Endpoint at) override {
+    co_return std::make_unique<LoopListener>(*this, at);
   }
 
   io::Task<Result<std::unique_ptr<io::Connection>>> connect(io::Endpoint, Time) override {
@@ -82,14 +95,38 @@ class LoopNetwork final : public io::Network {
     auto there = std::make_shared<Pipe>();
     auto back = std::make_shared<Pipe>();
     there->capacity = capacity;
+    back->capacity = capacity_back;
     accepted.push(std::make_unique<LoopConnection>(there, back));
     co_return std::make_unique<LoopConnection>(back, there);
   }
 
   bool reachable = true;
-  size_t capacity = SIZE_MAX;  ///< of what the peer has not yet read, for new connections
+  size_t capacity = SIZE_MAX;       ///< of what the peer has not yet read, for new connections
+  size_t capacity_back = SIZE_MAX;  ///< of what the peer wrote and is not yet read here
   int dials = 0;
+  int accept_failures = 0;  ///< so many accepts fail before the next succeeds
   io::Channel<std::unique_ptr<LoopConnection>> accepted;
+
+ private:
+  class LoopListener final : public io::Listener {
+   public:
+    LoopListener(LoopNetwork& network, io::Endpoint at) : network_(network), at_(std::move(at)) {}
+    io::Task<Result<std::unique_ptr<io::Connection>>> accept(CoreId) override {
+      if (network_.accept_failures > 0) {
+        --network_.accept_failures;
+        co_return fail(Code::kOverloaded, "no descriptor left");
+      }
+      auto connection = co_await network_.accepted.pop();
+      if (!connection) co_return fail(Code::kClosed, "the listener was closed");
+      co_return std::move(*connection);
+    }
+    void close() override { network_.accepted.close(); }
+    io::Endpoint local() const override { return at_; }
+
+   private:
+    LoopNetwork& network_;
+    io::Endpoint at_;
+  };
 };
 
 /// A host for things that use only the network, the clock and random numbers, the same in every run. It has no disk and
@@ -98,6 +135,7 @@ class LoopHost {
  public:
   TestExecutor executor;
   LoopNetwork network;
+  std::vector<std::string> log_lines;
 
  private:
   struct TestClock final : io::Clock {
@@ -112,16 +150,20 @@ class LoopHost {
     }
     Rng rng{5};
   };
-  struct Quiet final : io::LogSink {
-    void log(io::Level, std::string_view) override {}
-    bool enabled(io::Level) const override { return false; }
+  struct Kept final : io::LogSink {
+    explicit Kept(std::vector<std::string>& lines) : kept(lines) {}
+    void log(io::Level, std::string_view line) override { kept.emplace_back(line); }
+    bool enabled(io::Level) const override { return true; }
+    std::vector<std::string>& kept;
   };
   struct OneCore final : io::Cores {
     explicit OneCore(TestExecutor& e) : executor_(e) {}
     uint16_t count() const override { return 1; }
     io::Executor& executor(CoreId) override { return executor_; }
-    void send(CoreId, CoreId, io::Message) override {
-      HF_ASSERT(false, "there is one core, which sends nothing to itself");
+    void send(CoreId, CoreId, io::Message message) override { executor_.spawn(run(std::move(message))); }
+    static io::Task<void> run(io::Message message) {
+      message();
+      co_return;
     }
     TestExecutor& executor_;
   };
@@ -146,7 +188,7 @@ class LoopHost {
   };
   TestClock clock_{executor};
   SeededRandom random_;
-  Quiet log_;
+  Kept log_{log_lines};
   OneCore cores_{executor};
   NoDisk disk_;
 
