@@ -238,7 +238,6 @@ Result<ExportArgs> parse_export(Bytes args) {
   ExportArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "cursor") return take_bytes(key, value, out.cursor);
-    if (key == "limit") return take_uint(key, value, out.limit);
     if (key == "bytes") return take_uint(key, value, out.bytes);
     return {};
   }));

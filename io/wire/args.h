@@ -95,10 +95,9 @@ struct HelloArgs {
 };
 Result<HelloArgs> parse_hello(Bytes args);
 
-/// kExport: `{cursor?: bin, limit?: uint, bytes?: uint}`. 0 stands for "the server chooses".
+/// kExport: `{cursor?: bin, bytes?: uint}`. 0 stands for "the server chooses".
 struct ExportArgs {
   Bytes cursor;
-  uint64_t limit = 0;
   uint64_t bytes = 0;
 };
 Result<ExportArgs> parse_export(Bytes args);

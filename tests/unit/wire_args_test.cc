@@ -145,10 +145,9 @@ TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
   EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
   EXPECT_EQ(parse_hello("\x81\xa8protocol\x01")->protocol, 1u);
-  auto e = parse_export("\x82\xa6" "cursor\xc4\x02xy\xa5limit\x05");
+  auto e = parse_export("\x82\xa6" "cursor\xc4\x02xy\xa5" "bytes\x05");
   EXPECT_EQ(e->cursor, "xy");
-  EXPECT_EQ(e->limit, 5u);
-  EXPECT_EQ(e->bytes, 0u);
+  EXPECT_EQ(e->bytes, 5u);
 }
 
 TEST(BatchArgs, GiveTheRequestsRaw) {
