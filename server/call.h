@@ -1,0 +1,61 @@
+// Call: one request on its way through the server, and the pen for its answer.
+#pragma once
+
+#include "io/wire/reply.h"
+#include "io/wire/request.h"
+#include "server/server_core.h"
+
+namespace holdfast::server {
+
+/// Where answers go: the output of a connection, or the inside of a batch.
+class Answers {
+ public:
+  virtual ~Answers() = default;
+  /// What to append the answer to, until the next wait; null when nobody is there to read it.
+  virtual Buffer* open() = 0;
+  /// The answer stands at the end of what open() gave, `bytes` long.
+  virtual void written(size_t bytes) = 0;
+};
+
+/// Lives in the frame of whoever runs the request. Handlers answer it exactly once: with answer(), ok() or fail().
+struct Call {
+  ServerCore& core;
+  Answers& answers;
+  wire::ReplyWriter::Framing framing = wire::ReplyWriter::Framing::kFrame;
+  size_t reply_limit = wire::kMaxReplyPayload;
+  wire::Request request{};
+  core::Repeat repeat = core::Repeat::kByShape;
+  bool silent = false;  ///< NoReply: nothing is sent
+  Lsn lsn{};            ///< once answered: what the answer rests on
+
+  core::Engine& engine() const { return core.engine(); }
+  core::Name name() const { return {database(), request.collection}; }
+  std::string_view database() const {
+    return request.database.empty() ? std::string_view(core.config().default_database)
+                                    : std::string_view(request.database);
+  }
+
+  /// `write(reply)` writes the result, without waiting; `size` is about how large it is, when it may be large.
+  template <class F>
+  void answer(Lsn rests_on, F write, size_t size = 0) {
+    lsn = rests_on;
+    Buffer* out = silent ? nullptr : answers.open();
+    if (!out) return;
+    if (size > 0) out->reserve(out->size() + size + kEnvelopeRoom);
+    wire::ReplyWriter reply(*out, request.id, framing);
+    write(reply);
+    if (reply.size() > reply_limit) return replace_too_large(reply);
+    answers.written(reply.end({rests_on, engine().durable_lsn()}).size);
+  }
+  void ok(Lsn rests_on) {
+    answer(rests_on, [](wire::ReplyWriter&) {});
+  }
+  void fail(const Error& error, Lsn rests_on);
+  void fail(const Error& error) { fail(error, engine().committed_lsn()); }
+
+ private:
+  static constexpr size_t kEnvelopeRoom = 128;
+  void replace_too_large(wire::ReplyWriter& reply);
+};
+
+}  // namespace holdfast::server

@@ -1,0 +1,45 @@
+// Config: everything that a server is told. Plain data: main() fills it from flags, the simulator draws it from a seed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/engine.h"
+#include "io/network.h"
+#include "io/wire/frame.h"
+
+namespace holdfast::server {
+
+/// Bounds of what clients can make the server hold. README.md says what happens at each.
+struct Limits {
+  uint32_t connections = 10'000;
+  uint32_t requests_per_connection = 1024;  ///< under way at once
+  uint64_t bytes_in_flight =
+      uint64_t{1} << 30;  ///< requests and unsent replies of all cores together; half of it is for large frames
+  uint64_t output_per_connection = 256 << 10;    ///< unsent reply bytes at which no further request is started
+  size_t request_bytes = wire::kMaxRequestSize;  ///< payload of one frame
+  size_t large_frame = 16 << 10;                 ///< frames above this reserve their room before they are read
+  uint32_t batch_requests = 10'000;              ///< requests within one batch
+  uint32_t starts_per_turn = 64;                 ///< requests that one connection starts before others get their turn
+  uint64_t export_part_bytes = 1 << 20;          ///< of one answer to an export, when the client does not say
+  uint64_t export_part_bytes_max = 8 << 20;
+  Duration patience = seconds(60);           ///< for a frame to arrive whole, or a peer to take what was written
+  Duration patience_when_full = seconds(5);  ///< the same while requests wait for room
+  Duration late_reply = seconds(14);         ///< see Session; 0: never
+  Duration repeat_window = seconds(60);      ///< how long inserts of broken connections are remembered …
+  uint32_t repeats = 16'384;                 ///< … and how many, per core
+  Duration sweep = seconds(1);               ///< how often the bounds in time are looked at
+  Duration linger = seconds(2);              ///< for a refused peer to read why
+  uint32_t lingering = 64;  ///< refused connections that may linger at once; further ones are closed unanswered
+  Duration stop_grace = seconds(5);  ///< for requests under way and their replies when the server stops
+};
+
+struct Config {
+  core::EngineOptions engine{.data_path = "./holdfast-data"};
+  io::Endpoint listen{"localhost", 6900};
+  std::string default_database = "default";  ///< of requests that name none
+  std::vector<std::string> load_databases;   ///< looked for at the start; what is missing is logged
+  Limits limits;
+};
+
+}  // namespace holdfast::server

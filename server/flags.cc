@@ -1,0 +1,179 @@
+#include "server/flags.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "server/version.h"
+
+namespace holdfast::server {
+namespace {
+
+struct Refused {
+  const char* flag;
+  const char* advice;
+};
+
+// Flags that exist, in the original or in plans, and would do nothing here: better refused than believed.
+constexpr Refused kRefused[] = {
+    {"--username", "this version has no credentials; leave it out, and let only trusted machines reach the port"},
+    {"--password", "this version has no credentials; leave it out, and let only trusted machines reach the port"},
+    {"--cache-mb", "documents are cached by the operating system; leave it out"},
+    {"--compression", "this version stores documents as they are; leave it out"},
+    {"--disable-crc", "checksums are always written and checked; leave it out"},
+    {"--max-write-rate", "writers are slowed only when the disk falls behind; leave it out"},
+    {"--max-offset-cache", "the primary index needs no such bound; leave it out"},
+    {"--compaction", "this version does not compact; leave it out"},
+    {"--compact-stale-ratio", "this version does not compact; leave it out"},
+    {"--compact-min-size", "this version does not compact; leave it out"},
+    {"--cluster-port", "this version is a single server; leave it out"},
+    {"--allow-weaker-acks", "this version is a single server; leave it out"},
+    {"--hook-collections", "this version has no hooks; leave it out"},
+    {"--copy-window", "this version keeps no files for live copies; stop the server, then copy its directory"},
+    {"--on-corruption", "damaged documents are reported and never served; leave it out"},
+    {"--auto-index", "this version has no indexes besides _id; leave it out"},
+    {"--indexes", "this version has no indexes besides _id; leave it out"},
+    {"--index-memory-mb", "this version has no indexes besides _id; leave it out"},
+    {"--memory-mb", "memory is bounded by the limits of the protocol; leave it out"},
+};
+
+// What the parser fills in, before it is checked.
+struct Given {
+  std::string port = "localhost:6900";
+  std::string mode;
+  uint32_t shards = 0;
+  uint32_t cores = 1;
+  uint64_t lag_ms = 100;
+  uint64_t lag_bytes = uint64_t{8} << 20;
+  bool insecure = false;
+  bool debug = false;
+};
+
+void declare(CLI::App& app, Given& given, Config& config) {
+  app.add_option("--data-path", config.engine.data_path, "Where the data is; made when it is not there")
+      ->capture_default_str();
+  app.add_option("--port", given.port, "[HOST:]PORT to listen on; port 0 takes a free one")->capture_default_str();
+  app.add_flag("--insecure", given.insecure,
+               "Allow an address that other machines can reach, though there are no credentials");
+  app.add_option("--shards", given.shards, "Number of shards; fixed when the directory is made (256)")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--sync-mode", given.mode,
+                 "sync: what is acknowledged is on disk; async: it is within --async-max-lag-ms (sync)")
+      ->check(CLI::IsMember({"sync", "async"}));
+  app.add_flag("--convert-sync-mode", config.engine.convert_mode, "Change the directory's mode to --sync-mode");
+  app.add_option("--async-max-lag-ms", given.lag_ms, "async: the longest time that a commit stays unsynced")
+      ->check(CLI::Range(1, 3'600'000))
+      ->capture_default_str();
+  app.add_option("--async-max-lag-bytes", given.lag_bytes, "async: the most bytes that stay unsynced")
+      ->check(CLI::Range(uint64_t{4096}, uint64_t{1} << 40))
+      ->capture_default_str();
+  app.add_option("--cores", given.cores, "Threads that serve")->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_option("--db-name", config.default_database, "The database of requests that name none")
+      ->capture_default_str();
+  app.add_option("--load-dbs", config.load_databases,
+                 "Databases that must be there, separated by commas; others are logged as missing")
+      ->delimiter(',');
+  app.add_option("--max-databases", config.engine.max_databases, "The most databases")
+      ->check(CLI::Range(1, 65'536))
+      ->capture_default_str();
+  app.add_option("--max-connections", config.limits.connections, "The most connections")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_flag("--debug", given.debug, "Log more");
+  app.set_version_flag("--version", fmt::format("holdfastd {}", kVersion));
+  for (const Refused& r : kRefused) app.add_option(r.flag)->expected(0, 1)->group("");
+}
+
+Result<> refuse_unsupported(const CLI::App& app) {
+  for (const Refused& r : kRefused)
+    if (app.count(r.flag) > 0) return fail(Code::kUnsupported, fmt::format("{}: {}", r.flag, r.advice));
+  return {};
+}
+
+Result<> check_databases(const Config& config) {
+  HF_CHECK_OK(core::check_database_name(config.default_database));
+  for (const std::string& name : config.load_databases) HF_CHECK_OK(core::check_database_name(name));
+  return {};
+}
+
+Result<Options> options_of(const CLI::App& app, const Given& given, Config config) {
+  HF_CHECK_OK(refuse_unsupported(app));
+  HF_TRY(endpoint, parse_endpoint(given.port));
+  if (!given.insecure && !is_loopback(endpoint))
+    return fail(
+        Code::kBadRequest,
+        fmt::format("--port {}: other machines can reach this address, and this version has no credentials; listen on "
+                    "localhost, or say --insecure when the network keeps strangers out",
+                    given.port));
+  HF_CHECK_OK(check_databases(config));
+  if (config.engine.convert_mode && given.mode.empty())
+    return fail(Code::kBadRequest, "--convert-sync-mode: say which mode with --sync-mode");
+  if (config.engine.data_path.empty()) return fail(Code::kBadRequest, "--data-path: name a directory");
+  config.listen = std::move(endpoint);
+  if (given.shards > 0) config.engine.shard_count = static_cast<uint16_t>(given.shards);
+  if (!given.mode.empty()) config.engine.mode = given.mode == "sync" ? core::SyncMode::kSync : core::SyncMode::kAsync;
+  config.engine.journal.async_lag_max = milliseconds(static_cast<int64_t>(given.lag_ms));
+  config.engine.journal.async_lag_bytes_max = given.lag_bytes;
+  return Options{.config = std::move(config), .cores = static_cast<uint16_t>(given.cores), .debug = given.debug};
+}
+
+}  // namespace
+
+Flags parse_flags(std::span<const char* const> arguments) {
+  CLI::App app("The Holdfast server. When it is ready it prints one line: holdfastd ready on HOST:PORT", "holdfastd");
+  Given given;
+  Config config;
+  declare(app, given, config);
+  Flags out;
+  std::vector<std::string> backwards(arguments.rbegin(), arguments.rend());  // the order in which the parser takes them
+  try {
+    app.parse(std::move(backwards));
+  } catch (const CLI::ParseError& e) {
+    std::ostringstream output, errors;
+    bool asked = app.exit(e, output, errors) == 0;
+    out.exit_code = asked ? 0 : kExitUsage;
+    out.output = std::move(output).str();
+    out.errors = std::move(errors).str();
+    return out;
+  }
+  Result<Options> options = options_of(app, given, std::move(config));
+  if (!options) {
+    out.exit_code = kExitUsage;
+    out.errors = fmt::format("holdfastd: {}\n", options.error().code == Code::kUnsupported ? options.error().text()
+                                                                                           : options.error().message);
+    return out;
+  }
+  out.options = std::move(*options);
+  return out;
+}
+
+Result<io::Endpoint> parse_endpoint(std::string_view text) {
+  constexpr auto bad = [](std::string_view whole) {
+    return fail(Code::kBadRequest,
+                fmt::format("--port {}: say PORT or HOST:PORT, with an IPv4 address or a name and a number up to 65535",
+                            whole));
+  };
+  size_t colon = text.rfind(':');
+  io::Endpoint out{.host = "localhost", .port = 0};
+  std::string_view number = text;
+  if (colon != std::string_view::npos) {
+    out.host = text.substr(0, colon);
+    number = text.substr(colon + 1);
+    if (out.host.empty() || out.host.contains(':') || out.host.contains('[')) return bad(text);
+  }
+  const char* end = number.data() + number.size();
+  auto [parsed_to, error] = std::from_chars(number.data(), end, out.port);
+  if (error != std::errc() || parsed_to != end || number.empty()) return bad(text);
+  return out;
+}
+
+bool is_loopback(const io::Endpoint& endpoint) {
+  // 127.0.0.0/8: four numbers, the first of which is 127.
+  std::string_view host = endpoint.host;
+  if (host == "localhost") return true;
+  if (!host.starts_with("127.")) return false;
+  return host.find_first_not_of("0123456789.") == std::string_view::npos && std::ranges::count(host, '.') == 3;
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,123 @@
+// holdfastd: arguments, signals and exit codes around Server.
+//
+// Exit codes: 0 clean; 1 internal, or the address cannot be had; 2 usage; 3 the data directory was refused; 4
+// fail-stop: the engine met a failed write, sync or read that it must not go on after.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "io/real/real_host.h"
+#include "server/flags.h"
+#include "server/server.h"
+#include "server/version.h"
+
+namespace {
+
+using namespace holdfast;
+using namespace holdfast::server;
+
+enum ExitCode { kClean = 0, kInternal = 1, kDataRefused = 3, kFailStop = 4 };
+
+// Outlives the host's tasks.
+struct Run {
+  const Options& options;
+  real::RealHost& host;
+  std::unique_ptr<Server> server;
+  io::Event end_wanted;  // a signal or a failure
+  std::optional<Error> failure;
+  int exit_code = kClean;
+
+  void log(io::Level level, std::string_view line) { host.host().log.log(level, line); }
+};
+
+// The first signal asks for the end; the second for a quick one. Before the server is there, nothing is promised to
+// anyone, and recovery may be interrupted at any point: the process just ends.
+io::Task<void> watch_signals(Run& run) {
+  for (int seen = 0;; ++seen) {
+    int signal = co_await run.host.wait_signal();
+    run.log(io::Level::kInfo, fmt::format("signal {}: stopping", signal));
+    if (!run.server) std::_Exit(kClean);
+    if (seen > 0) run.server->hurry();
+    run.end_wanted.set();
+  }
+}
+
+io::Task<void> watch_failure(Run& run) {
+  Error error = co_await run.server->wait_failed();
+  if (error.code == Code::kShuttingDown) co_return;
+  run.failure = std::move(error);
+  run.end_wanted.set();
+}
+
+io::Task<void> end(Run& run) {
+  if (run.failure)
+    run.log(io::Level::kError,
+            fmt::format("stopping for good: {}; what was acknowledged is safe, start again once the cause is mended",
+                        run.failure->message));
+  Result<> stopped = co_await run.server->stop();
+  if (run.failure) {
+    run.exit_code = kFailStop;
+  } else if (!stopped) {
+    run.log(io::Level::kError, fmt::format("could not stop clean: {}", stopped.error().message));
+    run.exit_code = stopped.error().code == Code::kIo ? kFailStop : kInternal;
+  } else {
+    run.log(io::Level::kInfo, "stopped");
+  }
+}
+
+io::Task<void> serve(Run& run) {
+  io::Executor& here = co_await io::this_executor();
+  here.spawn(watch_signals(run));
+  Result<std::unique_ptr<Server>> opened = co_await Server::open(run.host.host(), run.options.config);
+  if (!opened) {
+    run.log(io::Level::kError, opened.error().message);
+    run.exit_code = opened.error().code == Code::kInternal ? kInternal : kDataRefused;
+    co_return;
+  }
+  run.server = std::move(*opened);
+  if (Result<> listening = co_await run.server->listen(); !listening) {
+    run.log(io::Level::kError, listening.error().message);
+    (void)co_await run.server->stop();
+    run.exit_code = kInternal;
+    co_return;
+  }
+  here.spawn(watch_failure(run));
+  fmt::print("holdfastd ready on {}\n", run.server->address().text());
+  std::fflush(stdout);
+  co_await run.end_wanted.wait();
+  co_await end(run);
+}
+
+// Connections need descriptors, and so do shards and journal segments.
+void fit_connections_to_descriptors(Options& options, std::string& warning) {
+  constexpr uint64_t kFiles = 1024;
+  Result<uint64_t> files = real::raise_file_limit();
+  uint64_t wanted = options.config.limits.connections + kFiles;
+  if (files && *files >= wanted) return;
+  uint64_t have = files ? *files : kFiles;
+  uint64_t possible = have > 2 * kFiles ? have - kFiles : have / 2;
+  warning = fmt::format(
+      "the process may open {} files: at most {} connections instead of {}; raise the limit (ulimit -n) for more", have,
+      possible, options.config.limits.connections);
+  options.config.limits.connections = static_cast<uint32_t>(possible);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags = parse_flags(std::span<const char* const>(argv + 1, static_cast<size_t>(argc - 1)));
+  fmt::print("{}", flags.output);
+  fmt::print(stderr, "{}", flags.errors);
+  if (!flags.options) return flags.exit_code;
+  Options& options = *flags.options;
+  std::string warning;
+  fit_connections_to_descriptors(options, warning);
+  real::RealHost host({.cores = options.cores,
+                       .log_level = options.debug ? io::Level::kDebug : io::Level::kInfo,
+                       .catch_signals = true});
+  Run run{.options = options, .host = host};
+  run.log(io::Level::kInfo, fmt::format("holdfastd {}, data in {}", kVersion, options.config.engine.data_path));
+  if (!warning.empty()) run.log(io::Level::kWarning, warning);
+  host.run(serve(run));
+  return run.exit_code;
+}

@@ -1,0 +1,44 @@
+// Operations: what each request does. One handler per operation: it reads the arguments, asks the engine, and answers.
+//
+// To add one: its number in io/wire/operation.h, its arguments in io/wire/args.h, its handler in one of the
+// operations_*.cc, a line in the table of operations.cc, its row in PROTOCOL.md.
+#pragma once
+
+#include "server/call.h"
+
+namespace holdfast::server {
+
+/// Begins the operation that `call.request` asks for: the task to await, which borrows `call` and the request's bytes;
+/// or nothing, when the call has been answered already.
+io::Task<void> begin(Call& call);
+
+using Handler = io::Task<void> (*)(Call&);
+
+// operations_documents.cc
+io::Task<void> insert_one(Call& call);
+io::Task<void> insert_many(Call& call);
+io::Task<void> find_one(Call& call);
+io::Task<void> find(Call& call);
+io::Task<void> find_by_id(Call& call);
+io::Task<void> update_one(Call& call);
+io::Task<void> delete_one(Call& call);
+io::Task<void> count(Call& call);
+io::Task<void> find_many_count(Call& call);
+io::Task<void> export_part(Call& call);
+
+// operations_catalog.cc
+io::Task<void> drop(Call& call);
+io::Task<void> create_collection(Call& call);
+io::Task<void> database_exists(Call& call);
+io::Task<void> collection_exists(Call& call);
+io::Task<void> list_databases(Call& call);
+io::Task<void> list_collections(Call& call);
+
+// operations_server.cc
+io::Task<void> batch(Call& call);
+io::Task<void> flush(Call& call);
+io::Task<void> hello(Call& call);
+io::Task<void> ping(Call& call);
+io::Task<void> stats(Call& call);
+
+}  // namespace holdfast::server

@@ -1,0 +1,110 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+
+#include "io/base/probe.h"
+
+namespace holdfast::server {
+
+Server::Server(std::unique_ptr<core::Engine> engine, io::Host& host, Config config)
+    : engine_(std::move(engine)),
+      facts_{.host = host, .config = std::move(config), .engine = *engine_, .started = host.clock.now()},
+      tasks_(host.cores.executor(CoreId(0))) {}
+
+std::unique_ptr<Server> Server::around(std::unique_ptr<core::Engine> engine, io::Host& host, Config config) {
+  return std::unique_ptr<Server>(new Server(std::move(engine), host, std::move(config)));
+}
+
+io::Task<Result<>> Server::listen() {
+  io::Host& host = facts_.host;
+  auto known = co_await engine_->stats();
+  if (!known.result) co_return holdfast::fail(std::move(known.result));
+  facts_.mode = known.result->mode;
+  facts_.server_id = known.result->server_id;
+  co_await look_for_databases();
+  HF_CO_TRY(listener, co_await host.network.listen(facts_.config.listen));
+  listener_ = std::move(listener);
+  for (uint16_t i = 0; i < host.cores.count(); ++i)
+    cores_.push_back(std::make_unique<ServerCore>(facts_, CoreId(i), cores_));
+  for (const auto& core : cores_) host.cores.send(CoreId(0), core->id(), [&core = *core] { core.start(); });
+  tasks_.spawn(accept_loop());
+  co_return Result<>();
+}
+
+io::Task<void> Server::look_for_databases() {
+  for (const std::string& name : facts_.config.load_databases) {
+    auto known = co_await engine_->database_exists(name);
+    std::string_view trouble = !known.result   ? std::string_view(known.result.error().message)
+                               : *known.result ? ""
+                                               : "it is made with its first write";
+    if (!trouble.empty())
+      facts_.host.log.log(io::Level::kWarning, fmt::format("--load-dbs: there is no database {}: {}", name, trouble));
+  }
+}
+
+// --- Connections.
+
+io::Task<void> Server::accept_loop() {
+  uint16_t next = 0;
+  while (true) {
+    CoreId owner(next);
+    Result<std::unique_ptr<io::Connection>> connection = co_await listener_->accept(owner);
+    if (connection) {
+      hand_over(std::move(*connection), owner);
+      next = static_cast<uint16_t>((next + 1) % cores_.size());
+    } else if (connection.error().code == Code::kClosed || !co_await pause_accepting(connection.error())) {
+      co_return;
+    }
+  }
+}
+
+void Server::hand_over(std::unique_ptr<io::Connection> connection, CoreId owner) {
+  uint32_t& open = cores_[0]->open_connections;
+  bool full = open >= facts_.config.limits.connections;
+  if (!full) ++open;
+  SOMETIMES(full, "connection-beyond-the-limit");
+  facts_.host.cores.send(CoreId(0), owner,
+                         [&core = *cores_[owner.value], full, connection = std::move(connection)]() mutable {
+                           if (full)
+                             core.refuse(std::move(connection));
+                           else
+                             core.serve(std::move(connection));
+                         });
+}
+
+// When the process has no descriptor left, say: the connection waits in the queue. False when the server stops.
+io::Task<bool> Server::pause_accepting(const Error& error) {
+  Time now = facts_.host.clock.now();
+  if (now - complained_ > seconds(10)) {
+    complained_ = now;
+    facts_.host.log.log(io::Level::kWarning, fmt::format("no new connections for the moment: {}", error.message));
+  }
+  co_return !co_await stopping_.wait(now + milliseconds(100));
+}
+
+// --- The end.
+
+io::Task<Result<>> Server::stop() {
+  stopping_.set();
+  if (listener_) listener_->close();
+  co_await tasks_.drained();
+  uint32_t unfinished = 0;
+  for (const auto& core : cores_) tasks_.spawn(stop_core(*core, unfinished));
+  co_await tasks_.drained();
+  if (unfinished > 0)
+    co_return fail(Code::kTimeout,
+                   fmt::format("requests on {} cores would not end; what was acknowledged comes back from the journal",
+                               unfinished));
+  co_return co_await engine_->stop();
+}
+
+io::Task<void> Server::stop_core(ServerCore& core, uint32_t& unfinished) {
+  auto make = [&core] { return core.stop(); };
+  if (!co_await io::call_on<bool>(facts_.host.cores, core.id(), make)) ++unfinished;
+}
+
+void Server::hurry() {
+  for (const auto& core : cores_) facts_.host.cores.send(CoreId(0), core->id(), [&core = *core] { core.hurry(); });
+}
+
+}  // namespace holdfast::server

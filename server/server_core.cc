@@ -1,0 +1,178 @@
+#include "server/server_core.h"
+
+#include <fmt/format.h>
+
+#include "server/session.h"
+
+namespace holdfast::server {
+namespace {
+
+uint64_t share(uint64_t bytes_in_flight, uint16_t cores) { return std::max<uint64_t>(1, bytes_in_flight / 2 / cores); }
+
+// Collects the metrics of all cores, for the core that asked.
+struct Sum {
+  Metrics total;
+  size_t missing;
+  io::Event complete;
+};
+
+}  // namespace
+
+ServerCore::ServerCore(const ServerFacts& facts, CoreId id, std::vector<std::unique_ptr<ServerCore>>& all)
+    : requests(share(facts.config.limits.bytes_in_flight, facts.host.cores.count())),
+      large_frames(share(facts.config.limits.bytes_in_flight, facts.host.cores.count())),
+      repeats(facts.config.limits.repeat_window, facts.config.limits.repeats),
+      facts_(facts),
+      id_(id),
+      executor_(facts.host.cores.executor(id)),
+      all_(all) {}
+
+// --- Connections.
+
+void ServerCore::serve(std::unique_ptr<io::Connection> connection) {
+  ++running_;
+  ++metrics.connections_accepted;
+  executor_.spawn(run_session(std::move(connection)));
+}
+
+io::Task<void> ServerCore::run_session(std::unique_ptr<io::Connection> connection) {
+  ++metrics.connections;
+  {
+    Session session(*this, std::move(connection));
+    sessions_.push_back(session);
+    if (stopping_) session.finish();
+    co_await session.run();
+  }
+  --metrics.connections;
+  facts_.host.cores.send(id_, CoreId(0), [&all = all_] { --all[0]->open_connections; });
+  task_ended();
+}
+
+void ServerCore::refuse(std::unique_ptr<io::Connection> connection) {
+  ++metrics.connections_refused;
+  if (stopping_ || refusals_ >= limits().lingering) return;
+  ++refusals_;
+  ++running_;
+  executor_.spawn(run_refusal(std::move(connection)));
+}
+
+io::Task<void> ServerCore::run_refusal(std::unique_ptr<io::Connection> connection) {
+  Buffer out;
+  wire::ReplyWriter reply(out, 0);
+  reply.fail(
+      {Code::kOverloaded, fmt::format("the server has its {} connections; try again later, or raise --max-connections",
+                                      limits().connections)});
+  reply.end({engine().committed_lsn(), engine().durable_lsn()});
+  metrics.count_error(Code::kOverloaded);
+  // A few bytes always fit into the socket of a new connection.
+  if (co_await connection->write_all(out)) co_await stopped_.wait(executor_.now() + limits().linger);
+  connection->close();
+  connection.reset();
+  --refusals_;
+  task_ended();
+}
+
+// --- Time.
+
+void ServerCore::start() {
+  ++running_;
+  executor_.spawn(watch());
+}
+
+io::Task<void> ServerCore::watch() {
+  while (!co_await stopped_.wait(executor_.now() + limits().sweep)) {
+    Time now = executor_.now();
+    bool full = requests.waited_for() || large_frames.waited_for();
+    Duration patience = full ? limits().patience_when_full : limits().patience;
+    each_session([&](Session& session) { session.watch(now, patience); });
+    repeats.forget_old(now);
+    warn_when_full();
+  }
+  task_ended();
+}
+
+void ServerCore::warn_when_full() {
+  auto passes = [](const Budget& b, uint64_t percent) { return b.used() > b.total() / 100 * percent; };
+  if (!warned_ && (passes(requests, 80) || passes(large_frames, 80))) {
+    warned_ = true;
+    log(io::Level::kWarning,
+        fmt::format("core {}: requests and unsent answers hold {} bytes, over 80 % of what is allowed; at 100 % no "
+                    "further requests are read until answers have left",
+                    id_.value, requests.used() + large_frames.used()));
+  }
+  if (warned_ && !passes(requests, 50) && !passes(large_frames, 50)) warned_ = false;
+}
+
+// --- The end.
+
+io::Task<bool> ServerCore::stop() {
+  stopping_ = true;
+  stopped_.set();
+  each_session([](Session& session) { session.finish(); });
+  if (!co_await ended_by(executor_.now() + limits().stop_grace)) {
+    hurry();
+    co_await ended_by(executor_.now() + limits().stop_grace);
+  }
+  co_return running_ == 0;
+}
+
+void ServerCore::hurry() {
+  hurried_ = true;
+  each_session([](Session& session) { session.abort(); });
+  changed_.notify_all();
+}
+
+// True when all tasks have ended; false when the deadline passed or somebody asked to hurry first.
+io::Task<bool> ServerCore::ended_by(Time deadline) {
+  bool hurried = hurried_;
+  while (running_ > 0)
+    if (!co_await changed_.wait(deadline) || hurried_ != hurried) break;
+  co_return running_ == 0;
+}
+
+void ServerCore::task_ended() {
+  --running_;
+  changed_.notify_all();
+}
+
+template <class F>
+void ServerCore::each_session(F f) {
+  for (size_t n = sessions_.size(); n > 0; --n) {
+    io::ListNode* node = sessions_.pop_front();
+    sessions_.push_back(*node);
+    f(static_cast<Session&>(*node));
+  }
+}
+
+// --- Between cores.
+
+void ServerCore::remember_insert(Hash128 fingerprint) {
+  repeats.add(fingerprint, executor_.now());
+  for (const auto& other : all_)
+    if (other.get() != this)
+      facts_.host.cores.send(id_, other->id(),
+                             [&core = *other, fingerprint] { core.repeats.add(fingerprint, core.executor_.now()); });
+}
+
+Metrics ServerCore::metrics_now() const {
+  Metrics out = metrics;
+  out.bytes_in_flight = requests.used() + large_frames.used();
+  return out;
+}
+
+io::Task<Metrics> ServerCore::total_metrics() {
+  Sum sum{.total = metrics_now(), .missing = all_.size() - 1};
+  for (const auto& other : all_) {
+    if (other.get() == this) continue;
+    facts_.host.cores.send(id_, other->id(), [this, &core = *other, &sum] {
+      facts_.host.cores.send(core.id(), id_, [&sum, part = core.metrics_now()] {
+        sum.total += part;
+        if (--sum.missing == 0) sum.complete.set();
+      });
+    });
+  }
+  if (sum.missing > 0) co_await sum.complete.wait();
+  co_return sum.total;
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,116 @@
+// ServerCore: what the sessions of one core share. Everything in it belongs to that core; the others are reached by
+// messages.
+#pragma once
+
+#include "io/host.h"
+#include "server/budget.h"
+#include "server/config.h"
+#include "server/metrics.h"
+#include "server/repeats.h"
+
+namespace holdfast::server {
+
+/// Text buffers that go round, so that requests and replies allocate nothing.
+class BufferPool {
+ public:
+  Buffer take() {
+    if (spare_.empty()) {
+      Buffer fresh;
+      fresh.reserve(kUsual);
+      return fresh;
+    }
+    Buffer b = std::move(spare_.back());
+    spare_.pop_back();
+    return b;
+  }
+  void give(Buffer b) {
+    if (b.capacity() < kUsual || b.capacity() > kLargestKept || spare_.size() >= kKept) return;
+    b.clear();
+    spare_.push_back(std::move(b));
+  }
+
+ private:
+  static constexpr size_t kUsual = 1024;
+  static constexpr size_t kLargestKept = 16 << 10;
+  static constexpr size_t kKept = 512;
+  std::vector<Buffer> spare_;
+};
+
+/// What does not change while a server runs; all cores read it.
+struct ServerFacts {
+  io::Host& host;
+  const Config config;
+  core::Engine& engine;
+  Time started;
+  core::SyncMode mode = core::SyncMode::kSync;
+  uint64_t server_id = 0;
+};
+
+class Session;
+
+class ServerCore {
+ public:
+  ServerCore(const ServerFacts& facts, CoreId id, std::vector<std::unique_ptr<ServerCore>>& all);
+
+  const ServerFacts& facts() const { return facts_; }
+  const Config& config() const { return facts_.config; }
+  const Limits& limits() const { return facts_.config.limits; }
+  core::Engine& engine() const { return facts_.engine; }
+  io::Executor& executor() { return executor_; }
+  CoreId id() const { return id_; }
+  void log(io::Level level, std::string_view line) { facts_.host.log.log(level, line); }
+
+  /// Serves `connection` until it ends.
+  void serve(std::unique_ptr<io::Connection> connection);
+  /// Tells a connection beyond the limit why it is closed.
+  void refuse(std::unique_ptr<io::Connection> connection);
+
+  /// Runs the bounds in time until stop().
+  void start();
+  /// Lets requests under way end and their replies leave, for `stop_grace` at most; then closes what is left and waits
+  /// as long again. False when requests still run.
+  io::Task<bool> stop();
+  /// Ends the patience of a stop() under way, or of the next.
+  void hurry();
+  bool stopping() const { return stopping_; }
+
+  /// Remembers an insert of a broken connection, on every core.
+  void remember_insert(Hash128 fingerprint);
+  /// What all cores have counted.
+  io::Task<Metrics> total_metrics();
+  Metrics metrics_now() const;
+
+  Budget requests;      ///< requests under way and replies not sent yet
+  Budget large_frames;  ///< frames above Limits::large_frame, from the announcement of their length to the end of their
+                        ///< request
+  BufferPool buffers;
+  RepeatTable repeats;
+  Metrics metrics;
+  bool notes_handshakes = true;   ///< an attempt to encrypt is logged once
+  uint32_t open_connections = 0;  ///< of the whole server; kept on core 0
+
+ private:
+  io::Task<void> run_session(std::unique_ptr<io::Connection> connection);
+  io::Task<void> run_refusal(std::unique_ptr<io::Connection> connection);
+  io::Task<void> watch();
+  io::Task<bool> ended_by(Time deadline);
+  void warn_when_full();
+  void task_ended();
+  template <class F>
+  void each_session(F f);
+
+  const ServerFacts& facts_;
+  const CoreId id_;
+  io::Executor& executor_;
+  std::vector<std::unique_ptr<ServerCore>>& all_;
+  io::IntrusiveList sessions_;
+  uint32_t refusals_ = 0;
+  size_t running_ = 0;    ///< tasks: sessions, refusals, the watch
+  io::WaitList changed_;  ///< a task has ended, or somebody is in a hurry
+  io::Event stopped_;
+  bool stopping_ = false;
+  bool hurried_ = false;
+  bool warned_ = false;
+};
+
+}  // namespace holdfast::server

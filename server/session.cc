@@ -1,0 +1,318 @@
+#include "server/session.h"
+
+#include <fmt/format.h>
+
+#include "io/base/probe.h"
+#include "server/operations.h"
+
+namespace holdfast::server {
+namespace {
+
+// What a request costs besides its payload: coroutine frames, its place in the engine's queues, a short answer.
+constexpr uint64_t kRequestOverhead = 1024;
+// Payloads up to this size are copied out of the read buffer; that is cheaper than another buffer.
+constexpr size_t kCopied = 4 << 10;
+// How much of a refused frame is waited for in the hope of finding the request's id.
+constexpr size_t kPeeked = 512;
+// A peer that has sent so many bytes of a frame is given more time for the rest.
+constexpr size_t kProgress = 64 << 10;
+
+}  // namespace
+
+Session::Session(ServerCore& core, std::unique_ptr<io::Connection> connection)
+    : core_(core), connection_(std::move(connection)), frames_(core.limits().request_bytes) {}
+
+io::Task<void> Session::run() {
+  fibers_.start(core_.executor(), write_loop());
+  co_await read_loop();
+  while (under_way_ > 0 || unsent_ > 0) co_await changed_.wait();
+  if (linger_until_ != Time::never()) co_await linger();
+  ended_ = true;
+  output_ready_.notify_one();
+  connection_->close();
+  while (fibers_.running() > 0) co_await changed_.wait();
+  core_.large_frames.give(std::exchange(reserved_, 0));
+}
+
+// --- Reading.
+
+io::Task<void> Session::read_loop() {
+  while (!broken_) {
+    if (!co_await start_frames()) break;
+    if (std::optional<size_t> announced = frames_.announced();
+        announced && *announced > core_.limits().large_frame && reserved_ == 0) {
+      frame_since_ = Time::never();  // from here on the peer waits for us
+      co_await core_.large_frames.take(*announced);
+      reserved_ = *announced;
+      note_progress(Progress::kFrames);
+    }
+    if (broken_ || !co_await read_more()) break;
+  }
+}
+
+// Starts every request that has arrived whole. False: nothing more is to be read.
+io::Task<bool> Session::start_frames() {
+  uint32_t started = 0;
+  while (true) {
+    Result<std::optional<Bytes>> frame = frames_.next();
+    if (!frame) {
+      co_await refuse_frame(std::move(frame.error()));
+      co_return false;
+    }
+    if (!*frame) break;
+    uint64_t bytes = price((*frame)->size());
+    if (!may_start() || !core_.requests.try_take(bytes)) {
+      SOMETIMES(true, "session-waits-for-room");
+      frame_since_ = Time::never();
+      if (!co_await wait_for_room(bytes)) co_return false;
+    }
+    start(**frame, bytes);
+    if (++started % core_.limits().starts_per_turn == 0) co_await io::yield();
+    if (broken_) co_return false;
+  }
+  note_progress(started > 0 ? Progress::kFrames : Progress::kBytes);
+  co_return true;
+}
+
+io::Task<bool> Session::read_more() {
+  MutableBytes room = frames_.prepare();
+  Result<size_t> n = co_await connection_->read_some(room);
+  if (!n) {
+    break_off();
+    co_return false;
+  }
+  if (*n == 0) {
+    // The peer has closed its side, and may still read: what runs is answered. An insert whose answer has not left is
+    // one that it may repeat.
+    if (under_way_ > 0 || unsent_ > 0) remember_insert();
+    co_return false;
+  }
+  core_.metrics.bytes_received += *n;
+  received_ += *n;
+  if (received_ == *n && room[0] == wire::kHandshakeMark) {
+    refuse_handshake();
+    co_return false;
+  }
+  frames_.commit(*n);
+  co_return true;
+}
+
+// Takes `bytes` of the core's budget once there is room for another request; false when the connection broke first.
+io::Task<bool> Session::wait_for_room(uint64_t bytes) {
+  while (true) {
+    while (!broken_ && !may_start()) co_await changed_.wait();
+    if (broken_) co_return false;
+    co_await core_.requests.take(bytes);
+    if (!broken_ && may_start()) co_return true;
+    core_.requests.give(bytes);
+  }
+}
+
+bool Session::may_start() const {
+  const Limits& limits = core_.limits();
+  return under_way_ < limits.requests_per_connection && unsent_ < limits.output_per_connection;
+}
+
+// A frame that reserved its room has paid for its payload there.
+uint64_t Session::price(size_t payload) const { return kRequestOverhead + (reserved_ > 0 ? 0 : payload); }
+
+void Session::refuse_handshake() {
+  if (!std::exchange(core_.notes_handshakes, false)) return;
+  core_.log(
+      io::Level::kWarning,
+      fmt::format(
+          "{} asked for an encrypted connection, which this version does not offer; connect without user name and "
+          "password (further such attempts are not logged)",
+          connection_->peer()));
+}
+
+// Notes how long the peer takes for the frame that is arriving: the clock starts anew with every frame, and with every
+// so many bytes.
+void Session::note_progress(Progress progress) {
+  if (!frames_.in_frame()) {
+    frame_since_ = Time::never();
+  } else if (progress == Progress::kFrames || frame_since_ == Time::never() || received_ - frame_mark_ >= kProgress) {
+    frame_since_ = core_.executor().now();
+    frame_mark_ = received_;
+  }
+}
+
+// A frame that is too large: says so, if the id can be told, and ends the connection, whose stream has lost its place.
+io::Task<void> Session::refuse_frame(Error error) {
+  note_progress(Progress::kFrames);
+  std::optional<uint64_t> id = wire::peek_id(frames_.unfinished());
+  while (!id && !broken_ && frames_.unfinished().size() < kPeeked && co_await read_more())
+    id = wire::peek_id(frames_.unfinished());
+  if (!id || broken_) co_return;
+  Call call{.core = core_, .answers = *this};
+  call.request.id = *id;
+  call.fail(error);
+  linger_until_ = core_.executor().now() + core_.limits().linger;
+}
+
+// Reads and forgets what the peer still sends, so that it gets to read the refusal before a reset.
+io::Task<void> Session::linger() {
+  frames_.reset();
+  while (!broken_) {
+    Result<size_t> n = co_await connection_->read_some(frames_.prepare());
+    if (!n || *n == 0) break;
+  }
+}
+
+// --- Requests.
+
+void Session::start(Bytes payload, uint64_t price) {
+  if (under_way_ > 0) matches_ids_ = true;
+  ++under_way_;
+  ++core_.metrics.requests_under_way;
+  started_ = core_.executor().now();
+  Hold hold{.requests = price, .large_frames = std::exchange(reserved_, 0)};
+  fibers_.start(core_.executor(), execute(keep(payload), hold));
+}
+
+Session::Payload Session::keep(Bytes payload) {
+  Payload out;
+  if (payload.size() > kCopied && payload.size() >= frames_.capacity() / 2) {
+    out.detached = frames_.detach();
+    out.bytes = payload;
+  } else {
+    out.copy = core_.buffers.take();
+    out.copy.assign(payload);
+  }
+  return out;
+}
+
+Fiber Session::execute(Payload payload, Hold hold) {
+  Call call{.core = core_, .answers = *this};
+  Result<> parsed = wire::parse_request(payload.detached ? payload.bytes : Bytes(payload.copy), call.request);
+  call.silent = call.request.no_reply;
+  if (!parsed) {
+    call.fail(parsed.error());
+  } else if (begin_call(call)) {
+    if (io::Task<void> work = begin(call)) co_await std::move(work);
+  }
+  end_request(std::move(payload), hold);
+}
+
+// What a session knows about its requests. False: answered already.
+bool Session::begin_call(Call& call) {
+  wire::Op op = call.request.op;
+  last_insert_.reset();
+  if (core_.stopping()) {
+    call.fail({Code::kShuttingDown, "the server is stopping; connect again when it is back"});
+    return false;
+  }
+  if (op == wire::Op::kHello) matches_ids_ = true;
+  if (op == wire::Op::kInsertOne || op == wire::Op::kInsertMany) {
+    last_insert_ = insert_fingerprint(call.request);
+    if (!core_.repeats.empty() && core_.repeats.contains(*last_insert_, started_)) {
+      SOMETIMES(true, "insert-repeated-after-a-break");
+      call.repeat = core::Repeat::kAccept;
+    }
+  }
+  return true;
+}
+
+void Session::end_request(Payload payload, Hold hold) {
+  core_.requests.give(hold.requests);
+  core_.large_frames.give(hold.large_frames);
+  if (!payload.detached) core_.buffers.give(std::move(payload.copy));
+  --under_way_;
+  --core_.metrics.requests_under_way;
+  something_ended();
+}
+
+void Session::something_ended() {
+  changed_.notify_one();
+  if (finishing_ && under_way_ == 0 && unsent_ == 0) connection_->close();
+}
+
+// --- Answers.
+
+Buffer* Session::open() {
+  if (broken_) return nullptr;
+  Duration late = core_.limits().late_reply;
+  if (late.ns > 0 && !matches_ids_ && under_way_ > 0 && core_.executor().now() - started_ > late) {
+    SOMETIMES(true, "late-reply-closes-its-connection");
+    ++core_.metrics.connections_late;
+    break_off();
+    return nullptr;
+  }
+  if (output_.empty()) output_ = core_.buffers.take();
+  return &output_;
+}
+
+void Session::written(size_t bytes) {
+  unsent_ += bytes;
+  core_.requests.charge(bytes);
+  output_ready_.notify_one();
+}
+
+Fiber Session::write_loop() {
+  while (!ended_) {
+    if (output_.empty() || broken_) {
+      co_await output_ready_.wait();
+      continue;
+    }
+    writing_ = std::exchange(output_, Buffer());
+    if (Result<> done = co_await write_out(); !done) break_off();
+    core_.buffers.give(std::exchange(writing_, Buffer()));
+    something_ended();
+  }
+  changed_.notify_one();
+}
+
+// In slices, so that a slow reader is told from one that does not read.
+io::Task<Result<>> Session::write_out() {
+  constexpr size_t kSlice = 256 << 10;
+  Bytes rest = writing_;
+  Result<> done;
+  while (!rest.empty() && done) {
+    Bytes slice = rest.substr(0, kSlice);
+    write_since_ = core_.executor().now();
+    done = co_await connection_->write_all(slice);
+    if (!done) break;
+    core_.metrics.bytes_sent += slice.size();
+    sent(slice.size());
+    rest.remove_prefix(slice.size());
+  }
+  write_since_ = Time::never();
+  sent(rest.size());
+  co_return done;
+}
+
+void Session::sent(uint64_t bytes) {
+  unsent_ -= bytes;
+  core_.requests.give(bytes);
+}
+
+// --- Ends.
+
+void Session::break_off() {
+  if (std::exchange(broken_, true)) return;
+  remember_insert();
+  connection_->close();
+  sent(output_.size());
+  core_.buffers.give(std::exchange(output_, Buffer()));
+  changed_.notify_one();
+}
+
+void Session::remember_insert() {
+  if (last_insert_) core_.remember_insert(*std::exchange(last_insert_, std::nullopt));
+}
+
+void Session::finish() {
+  finishing_ = true;
+  something_ended();
+}
+
+void Session::watch(Time now, Duration patience) {
+  if (now >= linger_until_) return connection_->close();
+  Time since = std::min(frame_since_, write_since_);
+  if (since == Time::never() || now - since <= patience || broken_) return;
+  SOMETIMES(true, "stalled-connection-is-closed");
+  ++core_.metrics.connections_stalled;
+  break_off();
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,114 @@
+// Session: one client's connection, from its first byte to its close.
+//
+// Place in the system: made by its core's ServerCore, which a listener on core 0 hands connections to. It reads frames,
+// runs each request in a fiber of its own, and writes the answers; what a request does is in operations.h.
+//
+//     read_loop ──frames──> execute (one fiber per request) ──> engine
+//        ^ pauses                    │ appends its answer
+//        │                           v
+//     admission <──────────── output ──all that is there──> write_loop
+//
+// Invariants
+//  1. Requests start in the order of arrival, each running until it first waits before the next starts. Answers leave
+//  in the order in which
+//     they are ready. While one write is under way, further answers gather; then they leave together.
+//  2. A request starts only when there is room: requests under way, unsent answers, bytes of this core (Limits).
+//  Otherwise reading pauses, and
+//     TCP tells the client. What a request needs later (its answer) never waits for room.
+//  3. After a break nothing is started and nothing is written; what runs in the engine ends there.
+//  4. Idle, it holds its frames and a read buffer of 4 KiB.
+//
+// Late answers. The original's client gives up after 15 s, reuses the connection in some cases, and takes whatever
+// comes next for its answer. An answer later than Limits::late_reply is therefore not sent; the connection is closed
+// instead. A client that has pipelined or said hello matches ids and gets its answer however late.
+//
+// Belongs to one core. Dies with run(); in a crash at any moment, without waiting or writing.
+#pragma once
+
+#include "server/call.h"
+#include "server/fiber.h"
+
+namespace holdfast::server {
+
+class Session final : public io::ListNode, private Answers {
+ public:
+  Session(ServerCore& core, std::unique_ptr<io::Connection> connection);
+
+  /// Serves the connection to its end.
+  io::Task<void> run();
+  /// Closes as soon as nothing is under way; until then new requests are refused.
+  void finish();
+  /// Closes now.
+  void abort() { break_off(); }
+  /// Closes when the peer has kept the session waiting, for the rest of a frame or with unread answers, longer than
+  /// `patience`.
+  void watch(Time now, Duration patience);
+
+ private:
+  /// The bytes of one request while it runs.
+  struct Payload {
+    Bytes bytes;
+    Buffer copy;                       ///< a small one was copied here …
+    std::unique_ptr<char[]> detached;  ///< … a large one brought its memory along
+  };
+  /// What a request holds of the core's budgets.
+  struct Hold {
+    uint64_t requests = 0;
+    uint64_t large_frames = 0;
+  };
+
+  io::Task<void> read_loop();
+  io::Task<bool> start_frames();
+  io::Task<bool> read_more();
+  io::Task<bool> wait_for_room(uint64_t bytes);
+  io::Task<void> refuse_frame(Error error);
+  io::Task<void> linger();
+  bool may_start() const;
+  uint64_t price(size_t payload) const;
+  void refuse_handshake();
+  enum class Progress : uint8_t { kBytes, kFrames };
+  void note_progress(Progress progress);
+
+  void start(Bytes payload, uint64_t price);
+  Payload keep(Bytes payload);
+  Fiber execute(Payload payload, Hold hold);
+  bool begin_call(Call& call);
+  void end_request(Payload payload, Hold hold);
+
+  Fiber write_loop();
+  io::Task<Result<>> write_out();
+  void sent(uint64_t bytes);
+  void break_off();
+  void remember_insert();
+  void something_ended();
+
+  // Answers
+  Buffer* open() override;
+  void written(size_t bytes) override;
+
+  ServerCore& core_;
+  std::unique_ptr<io::Connection> connection_;
+  wire::FrameReader frames_;
+  uint64_t reserved_ = 0;  ///< of large_frames, for the frame that is arriving
+  uint64_t received_ = 0;
+  Time frame_since_ = Time::never();  ///< when the frame that is arriving began, or last made progress …
+  uint64_t frame_mark_ = 0;           ///< … and `received_` then
+  Time write_since_ = Time::never();  ///< when the write under way began
+  Time linger_until_ = Time::never();
+  Time started_ = {};  ///< the newest request
+  uint32_t under_way_ = 0;
+  bool matches_ids_ = false;  ///< the client has pipelined or said hello
+  bool finishing_ = false;
+  bool broken_ = false;  ///< nothing is read or written any more
+  bool ended_ = false;
+  std::optional<Hash128> last_insert_;  ///< the newest request, when it is an insert
+
+  Buffer output_;  ///< answers that wait for the write under way
+  Buffer writing_;
+  uint64_t unsent_ = 0;  ///< bytes of both
+  io::WaitList output_ready_;
+  io::WaitList changed_;  ///< run() waits here, for room or for the end
+  Fibers fibers_;
+};
+
+}  // namespace holdfast::server

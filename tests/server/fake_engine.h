@@ -1,0 +1,208 @@
+// FakeEngine: documents in memory, and handles for tests to hold calls back and to see what reached the engine, in
+// which order.
+#pragma once
+
+#include <map>
+
+#include "core/document.h"
+#include "core/engine.h"
+#include "io/sync.h"
+
+namespace holdfast::test {
+
+class FakeEngine final : public core::Engine {
+ public:
+  template <class T>
+  using Reply = core::Reply<T>;
+  using Name = core::Name;
+
+  // --- What tests see and do.
+  std::vector<std::string> calls;  ///< in the order in which they began
+  core::Repeat last_repeat = core::Repeat::kByShape;
+  size_t under_way = 0;
+  bool stopped = false;
+  uint64_t lsn = 0;
+  uint64_t durable = 0;
+  std::optional<uint64_t> last_max_bytes;
+  /// Calls that begin while this is set wait until let_go().
+  bool held = false;
+  void let_go() {
+    held = false;
+    gate_.notify_all();
+  }
+  void fail_for_good(Error error) { failure_.set(std::move(error)); }
+  std::vector<Buffer>& documents(std::string database, std::string collection) {
+    return data_[{std::move(database), std::move(collection)}];
+  }
+
+  // --- Engine.
+  io::Task<Result<>> stop() override {
+    HF_ASSERT(under_way == 0, "the engine is stopped when no call is under way");
+    stopped = true;
+    if (!failure_.is_set()) failure_.set({Code::kShuttingDown, "stopped"});
+    co_return Result<>();
+  }
+  io::Task<Error> failed() override { return failure_.take(); }
+
+  io::Task<Reply<Buffer>> insert_one(Name name, Bytes document, core::Repeat repeat) override {
+    last_repeat = repeat;
+    co_await begin("insert_one", name);
+    co_return end(insert(name, document, repeat));
+  }
+  io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents,
+                                                   core::Repeat repeat) override {
+    last_repeat = repeat;
+    co_await begin("insert_many", name);
+    std::vector<Buffer> ids;
+    for (Bytes document : documents) {
+      Result<Buffer> id = insert(name, document, repeat);
+      if (!id) co_return end(Result<std::vector<Buffer>>(fail(std::move(id))));
+      ids.push_back(std::move(*id));
+    }
+    co_return end(Result<std::vector<Buffer>>(std::move(ids)));
+  }
+  io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) override {
+    co_await begin("find_by_id", name);
+    std::optional<Buffer> out;
+    for (const Buffer& d : of(name))
+      if (msgpack::lookup(d, "_id") == id) out = d;
+    co_return end(Result<std::optional<Buffer>>(std::move(out)));
+  }
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const core::Query& query, uint64_t limit,
+                                            uint64_t max_bytes) override {
+    last_max_bytes = max_bytes;
+    co_await begin("find", name);
+    std::vector<Buffer> out;
+    size_t bytes = 0;
+    for (const Buffer& d : of(name)) {
+      if ((limit > 0 && out.size() == limit) || !query.matches(d)) continue;
+      bytes += d.size();
+      if (bytes > max_bytes)
+        co_return end(Result<std::vector<Buffer>>(fail(Code::kTooLarge, "more than fits; use limit")));
+      out.push_back(d);
+    }
+    co_return end(Result<std::vector<Buffer>>(std::move(out)));
+  }
+  io::Task<Reply<uint64_t>> count(Name name, const core::Query& query) override {
+    co_await begin("count", name);
+    uint64_t n = 0;
+    for (const Buffer& d : of(name)) n += query.matches(d) ? 1 : 0;
+    co_return end(Result<uint64_t>(n));
+  }
+  io::Task<Reply<core::UpdateCounts>> update_one(Name name, const core::Query& filter,
+                                                 const core::Update& update) override {
+    co_await begin("update_one", name);
+    for (Buffer& d : of(name)) {
+      if (!filter.matches(d)) continue;
+      auto applied = update.apply(d);
+      if (!applied) co_return end(Result<core::UpdateCounts>(fail(std::move(applied))));
+      bool changed = applied->changed();
+      d = std::move(applied->document);
+      co_return end(Result<core::UpdateCounts>(core::UpdateCounts{1, changed ? 1u : 0u}));
+    }
+    co_return end(Result<core::UpdateCounts>(core::UpdateCounts{}));
+  }
+  io::Task<Reply<uint64_t>> delete_one(Name name, const core::Query& filter) override {
+    co_await begin("delete_one", name);
+    auto& all = of(name);
+    auto found = std::ranges::find_if(all, [&](const Buffer& d) { return filter.matches(d); });
+    uint64_t n = found != all.end() ? 1 : 0;
+    if (n) all.erase(found);
+    co_return end(Result<uint64_t>(n));
+  }
+
+  io::Task<Reply<bool>> create_collection(Name name) override {
+    co_await begin("create_collection", name);
+    (void)of(name);
+    co_return end(Result<bool>(true));
+  }
+  io::Task<Reply<bool>> drop_collection(Name name) override {
+    co_await begin("drop_collection", name);
+    co_return end(Result<bool>(data_.erase({std::string(name.database), std::string(name.collection)}) > 0));
+  }
+  io::Task<Reply<bool>> database_exists(std::string_view database) override {
+    co_await begin("database_exists", {database, ""});
+    co_return end(Result<bool>(std::ranges::any_of(data_, [&](const auto& d) { return d.first.first == database; })));
+  }
+  io::Task<Reply<bool>> collection_exists(Name name) override {
+    co_await begin("collection_exists", name);
+    co_return end(Result<bool>(data_.contains({std::string(name.database), std::string(name.collection)})));
+  }
+  io::Task<Reply<std::vector<std::string>>> list_databases() override {
+    co_await begin("list_databases", {});
+    std::vector<std::string> out;
+    for (const auto& [key, unused] : data_)
+      if (out.empty() || out.back() != key.first) out.push_back(key.first);
+    co_return end(Result<std::vector<std::string>>(std::move(out)));
+  }
+  io::Task<Reply<std::vector<std::string>>> list_collections(std::string_view database) override {
+    co_await begin("list_collections", {database, ""});
+    std::vector<std::string> out;
+    for (const auto& [key, unused] : data_)
+      if (key.first == database) out.push_back(key.second);
+    co_return end(Result<std::vector<std::string>>(std::move(out)));
+  }
+
+  io::Task<Reply<core::EngineStats>> stats() override {
+    co_await begin("stats", {});
+    core::EngineStats out{
+        .committed = Lsn(lsn), .durable = Lsn(durable), .shard_count = 4, .mode = core::SyncMode::kAsync};
+    for (const auto& [key, documents] : data_) out.collections.push_back({key.first, key.second, documents.size()});
+    co_return end(Result<core::EngineStats>(std::move(out)));
+  }
+  io::Task<Reply<bool>> flush() override {
+    co_await begin("flush", {});
+    durable = lsn;
+    co_return end(Result<bool>(true));
+  }
+  /// One document a page; the cursor is the next one's number.
+  io::Task<Reply<core::ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override {
+    last_max_bytes = max_bytes;
+    co_await begin("export_page", name);
+    const auto& all = of(name);
+    size_t at = cursor.empty() ? 0 : static_cast<size_t>(cursor[0]);
+    core::ExportPage out;
+    out.snapshot = Lsn(lsn);
+    if (at < all.size()) out.documents.push_back(all[at]);
+    if (at + 1 < all.size()) out.cursor = Buffer(1, static_cast<char>(at + 1));
+    co_return end(Result<core::ExportPage>(std::move(out)));
+  }
+
+  Lsn committed_lsn() const override { return Lsn(lsn); }
+  Lsn durable_lsn() const override { return Lsn(durable); }
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+
+  io::Task<void> begin(std::string what, Name name) {
+    ++under_way;
+    calls.push_back(std::move(what) + (name.database.empty() ? "" : " ") + std::string(name.database) +
+                    (name.collection.empty() ? "" : "/") + std::string(name.collection));
+    while (held) co_await gate_.wait();
+  }
+  template <class T>
+  Reply<T> end(Result<T> result) {
+    --under_way;
+    return {std::move(result), Lsn(lsn)};
+  }
+  std::vector<Buffer>& of(Name name) { return documents(std::string(name.database), std::string(name.collection)); }
+
+  Result<Buffer> insert(Name name, Bytes document, core::Repeat repeat) {
+    auto id = msgpack::lookup(document, "_id");
+    if (!id) return fail(Code::kBadRequest, "the fake engine generates no ids");
+    for (const Buffer& d : of(name))
+      if (msgpack::lookup(d, "_id") == *id) {
+        if (repeat == core::Repeat::kAccept && d == document) return Buffer(*id);
+        return fail(Code::kDuplicateKey, "E11000 duplicate key");
+      }
+    of(name).emplace_back(document);
+    ++lsn;
+    return Buffer(*id);
+  }
+
+  std::map<Key, std::vector<Buffer>> data_;
+  io::WaitList gate_;
+  io::OneShot<Error> failure_;
+};
+
+}  // namespace holdfast::test

@@ -1,0 +1,127 @@
+#include "server/flags.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::server {
+namespace {
+
+Flags parse(std::vector<const char*> arguments) { return parse_flags(arguments); }
+
+TEST(Flags, DefaultsAreThoseOfTheDocumentation) {
+  Flags f = parse({});
+  ASSERT_TRUE(f.options) << f.errors;
+  const Config& c = f.options->config;
+  EXPECT_EQ(c.engine.data_path, "./holdfast-data");
+  EXPECT_EQ(c.listen, (io::Endpoint{"localhost", 6900}));
+  EXPECT_EQ(c.engine.shard_count, std::nullopt) << "the directory's own count, 256 for a new one";
+  EXPECT_EQ(c.engine.mode, std::nullopt);
+  EXPECT_EQ(c.default_database, "default");
+  EXPECT_EQ(c.limits.connections, 10'000u);
+  EXPECT_EQ(c.engine.journal.async_lag_max, milliseconds(100));
+  EXPECT_EQ(c.engine.journal.async_lag_bytes_max, uint64_t{8} << 20);
+  EXPECT_EQ(f.options->cores, 1);
+  EXPECT_FALSE(f.options->debug);
+}
+
+TEST(Flags, AllAreTaken) {
+  Flags f = parse({"--data-path",
+                   "/d",
+                   "--port=127.0.0.1:7000",
+                   "--shards",
+                   "16",
+                   "--sync-mode",
+                   "async",
+                   "--convert-sync-mode",
+                   "--cores",
+                   "4",
+                   "--db-name",
+                   "main",
+                   "--load-dbs",
+                   "a,b",
+                   "--max-connections",
+                   "5",
+                   "--async-max-lag-ms",
+                   "7",
+                   "--async-max-lag-bytes",
+                   "8192",
+                   "--max-databases",
+                   "3",
+                   "--debug"});
+  ASSERT_TRUE(f.options) << f.errors;
+  const Config& c = f.options->config;
+  EXPECT_EQ(c.engine.data_path, "/d");
+  EXPECT_EQ(c.listen, (io::Endpoint{"127.0.0.1", 7000}));
+  EXPECT_EQ(c.engine.shard_count, 16);
+  EXPECT_EQ(c.engine.mode, core::SyncMode::kAsync);
+  EXPECT_TRUE(c.engine.convert_mode);
+  EXPECT_EQ(c.default_database, "main");
+  EXPECT_EQ(c.load_databases, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(c.limits.connections, 5u);
+  EXPECT_EQ(c.engine.journal.async_lag_max, milliseconds(7));
+  EXPECT_EQ(c.engine.journal.async_lag_bytes_max, 8192u);
+  EXPECT_EQ(c.engine.max_databases, 3u);
+  EXPECT_EQ(f.options->cores, 4);
+  EXPECT_TRUE(f.options->debug);
+}
+
+TEST(Flags, OfTheOriginalThatWouldDoNothingAreRefusedByName) {
+  for (const char* flag : {"--username", "--password", "--cache-mb", "--compression", "--disable-crc",
+                           "--max-write-rate", "--compaction", "--compact-stale-ratio", "--compact-min-size",
+                           "--cluster-port", "--hook-collections", "--copy-window", "--max-offset-cache"})
+    for (bool with_value : {false, true}) {
+      Flags f = with_value ? parse({flag, "1"}) : parse({flag});
+      EXPECT_FALSE(f.options) << flag;
+      EXPECT_EQ(f.exit_code, 2) << flag;
+      EXPECT_TRUE(f.errors.starts_with(std::string("holdfastd: unsupported: ") + flag + ": ")) << f.errors;
+    }
+}
+
+TEST(Flags, MistakesAreUsageErrors) {
+  for (std::vector<const char*> arguments : std::vector<std::vector<const char*>>{{"--no-such-flag"},
+                                                                                  {"stray"},
+                                                                                  {"--shards", "0"},
+                                                                                  {"--shards", "4097"},
+                                                                                  {"--shards", "x"},
+                                                                                  {"--sync-mode", "maybe"},
+                                                                                  {"--convert-sync-mode"},
+                                                                                  {"--port", "70000"},
+                                                                                  {"--port", ""},
+                                                                                  {"--port", ":1"},
+                                                                                  {"--port", "1:2:3"},
+                                                                                  {"--port", "[::1]:5"},
+                                                                                  {"--port", "-1"},
+                                                                                  {"--cores", "0"},
+                                                                                  {"--max-connections", "0"},
+                                                                                  {"--db-name", "a/b"},
+                                                                                  {"--load-dbs", "ok,no/pe"},
+                                                                                  {"--data-path", ""},
+                                                                                  {"--async-max-lag-ms", "0"}}) {
+    Flags f = parse(arguments);
+    EXPECT_FALSE(f.options) << arguments.back();
+    EXPECT_EQ(f.exit_code, 2) << arguments.back();
+    EXPECT_FALSE(f.errors.empty());
+  }
+}
+
+TEST(Flags, AnAddressThatOthersReachNeedsInsecure) {
+  for (const char* port :
+       {"0.0.0.0:6900", "192.168.1.4:6900", "127.example.org:1", "db.example.org:6900", "127.0.0.1.evil.org:9"}) {
+    EXPECT_FALSE(parse({"--port", port}).options) << port;
+    EXPECT_TRUE(parse({"--insecure", "--port", port}).options) << port;
+  }
+  for (const char* port : {"0", "6900", "localhost:1", "127.0.0.1:0", "127.1.2.3:9"})
+    EXPECT_TRUE(parse({"--port", port}).options) << port;
+}
+
+TEST(Flags, HelpAndVersionGoToStandardOutput) {
+  Flags version = parse({"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_TRUE(version.output.starts_with("holdfastd "));
+  Flags help = parse({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_NE(help.output.find("--sync-mode"), std::string::npos);
+  EXPECT_EQ(help.output.find("--cache-mb"), std::string::npos) << "what is refused is not offered";
+}
+
+}  // namespace
+}  // namespace holdfast::server

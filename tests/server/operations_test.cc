@@ -1,0 +1,357 @@
+#include <fmt/format.h>
+
+#include "tests/server/server_fixture.h"
+
+namespace holdfast::test {
+namespace {
+
+using Operations = ServerTest;
+
+// A string literal with all its zeros.
+template <size_t N>
+Buffer literal(const char (&text)[N]) {
+  return Buffer(text, N - 1);
+}
+
+std::string hex(Bytes bytes) {
+  std::string out;
+  for (char c : bytes) out += fmt::format("{:02x}", static_cast<uint8_t>(c));
+  return out;
+}
+
+Buffer query_args(std::string_view field, std::string_view value) {
+  return packed([&](msgpack::Writer& w) { w.map(1).string("query").map(1).string(field).string(value); });
+}
+Buffer name_args(std::string_view name) {
+  return packed([&](msgpack::Writer& w) { w.map(1).string("name").string(name); });
+}
+Buffer many_args(const std::vector<std::string>& ids) {
+  Buffer blob;
+  std::vector<uint64_t> offsets = {0};
+  for (const auto& id : ids) {
+    blob += document(id);
+    offsets.push_back(blob.size());
+  }
+  return packed([&](msgpack::Writer& w) {
+    w.map(3).string("ids").array(static_cast<uint32_t>(ids.size()));
+    for (const auto& id : ids) w.string(id);
+    w.string("blob").binary(blob).string("offsets").array(static_cast<uint32_t>(offsets.size()));
+    for (uint64_t o : offsets) w.uint(o);
+  });
+}
+
+TEST_F(Operations, AnswerInTheShapesOfTheProtocol) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    auto shape = [&](Sent s) -> io::Task<std::string> {
+      Got got = co_await c->ask(s);
+      co_return got.ok() ? hex(got.result) : got.error;
+    };
+    // {id: "a"}
+    EXPECT_EQ(co_await shape({.op = Op::kInsertOne, .args = document("a")}), "81a26964a161");
+    // {ids: ["b", "c"]}
+    EXPECT_EQ(co_await shape({.op = Op::kInsertMany, .args = many_args({"b", "c"})}), "81a369647392a162a163");
+    EXPECT_EQ(co_await shape({.op = Op::kInsertMany, .args = many_args({})}), "81a369647390");
+    EXPECT_EQ(co_await shape({.op = Op::kFindOne, .args = query_args("_id", "b")}), hex(document("b")));
+    EXPECT_EQ(co_await shape({.op = Op::kFindOne, .args = query_args("_id", "z")}), "not_found: document not found");
+    EXPECT_EQ(co_await shape({.op = Op::kFind, .args = query_args("_id", "b")}), "91" + hex(document("b")));
+    EXPECT_EQ(co_await shape({.op = Op::kFind, .args = query_args("_id", "z")}), "90")
+        << "empty is an empty array, never nil";
+    EXPECT_EQ(co_await shape({.op = Op::kFindById, .args = id_args("c")}), hex(document("c")));
+    EXPECT_EQ(co_await shape({.op = Op::kFindById, .args = id_args("z")}), "not_found: document not found");
+    // {count: int64 3}, always nine bytes
+    EXPECT_EQ(co_await shape({.op = Op::kCount}), "81a5636f756e74d30000000000000003");
+    EXPECT_EQ(co_await shape({.op = Op::kCount, .args = query_args("_id", "b")}), "81a5636f756e74d30000000000000001");
+    // {n: 1}, which clients read by its first bytes 81 a1 6e
+    EXPECT_EQ(co_await shape({.op = Op::kFindManyCount, .args = query_args("_id", "b")}), "81a16e01");
+    Buffer update = packed([](msgpack::Writer& w) {
+      w.map(2).string("filter").map(1).string("_id").string("b");
+      w.string("update").map(1).string("$set").map(1).string("t").string("new");
+    });
+    // {matched: 1, modified: 1}
+    EXPECT_EQ(co_await shape({.op = Op::kUpdateOne, .args = update}), "82a76d61746368656401a86d6f64696669656401");
+    EXPECT_EQ(co_await shape({.op = Op::kUpdateOne, .args = update}), "82a76d61746368656401a86d6f64696669656400");
+    Buffer filter = packed([](msgpack::Writer& w) { w.map(1).string("filter").map(1).string("_id").string("b"); });
+    EXPECT_EQ(co_await shape({.op = Op::kDeleteOne, .args = filter}), "81a764656c6574656401");
+    EXPECT_EQ(co_await shape({.op = Op::kDeleteOne, .args = filter}), "81a764656c6574656400")
+        << "matching nothing is a success";
+    EXPECT_EQ(co_await shape({.op = Op::kDbExists, .args = name_args("default"), .collection = ""}),
+              "81a6657869737473c3");
+    EXPECT_EQ(co_await shape({.op = Op::kDbExists, .args = name_args("other"), .collection = ""}),
+              "81a6657869737473c2");
+    EXPECT_EQ(co_await shape({.op = Op::kCollectionExists, .args = name_args("c")}), "81a6657869737473c3");
+    EXPECT_EQ(co_await shape({.op = Op::kCreateCollection, .args = name_args("d"), .collection = ""}), "");
+    EXPECT_EQ(co_await shape({.op = Op::kListCollections, .collection = ""}), "81ab636f6c6c656374696f6e7392a163a164");
+    EXPECT_EQ(co_await shape({.op = Op::kListDatabases, .collection = ""}), "81a964617461626173657391a764656661756c74");
+    EXPECT_EQ(co_await shape({.op = Op::kDrop}), "");
+    EXPECT_EQ(co_await shape({.op = Op::kDrop}), "") << "dropping what is not there is a success";
+    EXPECT_EQ(co_await shape({.op = Op::kFlush}), "");
+    EXPECT_EQ(co_await shape({.op = Op::kPing}), "");
+  });
+}
+
+// The very bytes of the original's client: id as ce, op as cc, the document bare, keys in its order.
+TEST_F(Operations, TakeTheOriginalClientsBytes) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    Buffer insert = literal(
+        "\x84\xa2id\xce\x00\x00\x00\x01\xa2op\xcc\x01\xaa"
+        "collection\xa5users\xa4"
+        "args\x82\xa4"
+        "name\xa3"
+        "Ada\xa3_id\xa2k1");
+    co_await c->send(framed(insert));
+    Got got = co_await c->next();
+    EXPECT_TRUE(got.ok()) << got.error;
+    EXPECT_EQ(got.id, 1u);
+    EXPECT_EQ(t.engine->documents("default", "users").size(), 1u);
+    Buffer find = literal(
+        "\x84\xa2id\xce\x00\x00\x00\x02\xa2op\xcc\x0a\xaa"
+        "collection\xa5users\xa4"
+        "args\x81\xa2id\xa2k1");
+    co_await c->send(framed(find));
+    got = co_await c->next();
+    EXPECT_EQ(got.result, literal("\x82\xa4name\xa3"
+                                  "Ada\xa3_id\xa2k1"))
+        << got.error;
+  });
+}
+
+TEST_F(Operations, IdsOtherThanStringsComeBackAsTheyAre) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    Got got = co_await c->ask({.op = Op::kInsertOne, .args = literal("\x81\xa3_id\xd1\x00\x2a")});
+    EXPECT_EQ(hex(got.result), "81a26964d1002a");
+  });
+}
+
+TEST_F(Operations, UseTheDatabaseOfTheRequestOrTheDefaultOne) {
+  config.default_database = "main";
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    co_await c->ask({.op = Op::kInsertOne, .args = document("a"), .database = "other"});
+    co_await c->ask({.op = Op::kInsertOne, .args = document("a")});
+    EXPECT_EQ(t.engine->documents("other", "c").size(), 1u);
+    EXPECT_EQ(t.engine->documents("main", "c").size(), 1u);
+  });
+}
+
+TEST_F(Operations, ThatAreNotOfferedSaySoByName) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    for (Op op : {Op::kUpdateMany, Op::kDeleteMany, Op::kTxBatch, Op::kUpsertOne, Op::kUpsertMany, Op::kAggregate,
+                  Op::kBeginTx, Op::kTxCommit, Op::kCreateIndex, Op::kReadTs, Op::kFindManyStream, Op::kFindPaginated,
+                  Op::kAggregateStream}) {
+      Got got = co_await c->ask({.op = op});
+      EXPECT_EQ(got.code, Code::kUnsupported);
+      EXPECT_NE(got.error.find(wire::name(op)), std::string::npos) << got.error;
+    }
+    for (int number : {0, 11, 21, 22, 63, 69, 200, 255}) {
+      Got got = co_await c->ask({.op = static_cast<Op>(number)});
+      EXPECT_EQ(got.code, Code::kUnsupported) << number;
+    }
+    for (std::string_view key : {"fields", "skip", "cursor"}) {
+      Buffer args = packed([&](msgpack::Writer& w) {
+        w.map(1).string(key);
+        if (key == "fields") w.array(1).string("a");
+        if (key == "skip") w.uint(5);
+        if (key == "cursor") w.binary("x");
+      });
+      EXPECT_EQ((co_await c->ask({.op = Op::kFind, .args = args})).code, Code::kUnsupported) << key;
+    }
+  });
+}
+
+TEST_F(Operations, WithoutTheirArgumentsAreBadRequests) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    for (Op op : {Op::kInsertOne, Op::kInsertMany, Op::kFind, Op::kFindById, Op::kUpdateOne, Op::kDeleteOne,
+                  Op::kDbExists, Op::kBatch, Op::kExport}) {
+      Got got = co_await c->ask({.id = 4, .op = op, .args = Buffer("\x05")});
+      EXPECT_EQ(got.code, Code::kBadRequest) << wire::name(op) << ": " << got.error;
+      EXPECT_EQ(got.id, 4u);
+    }
+  });
+}
+
+TEST_F(Operations, FindTakesALimit) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    co_await c->ask({.op = Op::kInsertMany, .args = many_args({"a", "b", "c"})});
+    Buffer args = packed([](msgpack::Writer& w) { w.map(2).string("query").map(0).string("limit").uint(2); });
+    EXPECT_EQ((co_await c->ask({.op = Op::kFind, .args = args})).result, "\x92" + document("a") + document("b"));
+  });
+}
+
+TEST_F(Operations, AResultBeyondWhatClientsTakeIsTooLarge) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    for (int i = 0; i < 4; ++i)
+      t.engine->documents("default", "c").push_back(document(std::to_string(i), std::string(15 << 20, 'x')));
+    Got got = co_await c->ask({.op = Op::kFind});
+    EXPECT_EQ(got.code, Code::kTooLarge);
+    EXPECT_LT(*t.engine->last_max_bytes, wire::kMaxReplyPayload);
+    Buffer three = packed([](msgpack::Writer& w) { w.map(1).string("limit").uint(3); });
+    got = co_await c->ask({.op = Op::kFind, .args = three});
+    EXPECT_TRUE(got.ok()) << got.error;
+    EXPECT_GT(got.result.size(), size_t{45} << 20);
+  });
+}
+
+TEST_F(Operations, InsertManyIsRefusedWhenItsIdsWouldNotFitIntoTheAnswer) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    std::vector<std::string> ids;
+    for (int i = 0; i < 26; ++i) ids.push_back(std::string(2 << 20, static_cast<char>('a' + i)));
+    Buffer blob;
+    Buffer args = packed([&](msgpack::Writer& w) {
+      w.map(2).string("offsets").array(27).uint(0);
+      for (const auto& id : ids) {
+        blob += document(id);
+        w.uint(blob.size());
+      }
+      w.string("blob").binary(blob);
+    });
+    EXPECT_EQ((co_await c->ask({.op = Op::kInsertMany, .args = args})).code, Code::kTooLarge);
+    EXPECT_TRUE(t.engine->documents("default", "c").empty()) << "nothing was done";
+  });
+}
+
+TEST_F(Operations, ExportGoesPageByPage) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    co_await c->ask({.op = Op::kInsertMany, .args = many_args({"a", "b", "c"})});
+    Buffer cursor, documents;
+    int parts = 0;
+    do {
+      Buffer args =
+          packed([&](msgpack::Writer& w) { w.map(2).string("cursor").binary(cursor).string("bytes").uint(1 << 30); });
+      Got got = co_await c->ask({.op = Op::kExport, .args = args});
+      EXPECT_TRUE(got.ok()) << got.error;
+      documents += Buffer(*msgpack::lookup(got.result, "docs")).substr(1);
+      msgpack::Value next;
+      auto raw = msgpack::lookup(got.result, "cursor");
+      cursor = raw && msgpack::Cursor(*raw).next(next) ? Buffer(next.bytes) : Buffer();
+      EXPECT_EQ(msgpack::lookup(got.result, "lsn"), Bytes("\x03"));
+      ++parts;
+    } while (!cursor.empty() && parts < 10);
+    EXPECT_EQ(parts, 3);
+    EXPECT_EQ(documents, document("a") + document("b") + document("c"));
+    EXPECT_EQ(*t.engine->last_max_bytes, t.config.limits.export_part_bytes_max) << "what a client asks for is bounded";
+  });
+}
+
+TEST_F(Operations, HelloAndStatsTellWhatTheyPromise) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    Got hello = co_await c->ask({.op = Op::kHello, .args = Buffer("\xc0"), .collection = ""});
+    EXPECT_EQ(msgpack::lookup(hello.result, "server"), packed_string("holdfast"));
+    EXPECT_EQ(msgpack::lookup(hello.result, "protocol"), Bytes("\x01"));
+    EXPECT_EQ(msgpack::lookup(hello.result, "sync_mode"), packed_string("async"));
+    for (std::string_view key : {"version", "capabilities", "database", "max_request", "max_reply"})
+      EXPECT_TRUE(msgpack::lookup(hello.result, key)) << key;
+    co_await c->ask({.op = Op::kInsertOne, .args = document("a")});
+    co_await c->ask({.op = Op::kInsertOne, .args = document("a")});
+    Got stats = co_await c->ask({.op = Op::kStats, .collection = ""});
+    for (std::string_view key : {"version", "sync_mode", "lsn", "durable_lsn", "uptime_seconds", "bytes_received"})
+      EXPECT_TRUE(msgpack::lookup(stats.result, key)) << key;
+    EXPECT_EQ(msgpack::lookup(stats.result, "documents"), Bytes("\x01"));
+    EXPECT_EQ(msgpack::lookup(stats.result, "requests_insert_one"), Bytes("\x02"));
+    EXPECT_EQ(msgpack::lookup(stats.result, "errors_duplicate_key"), Bytes("\x01"));
+    EXPECT_TRUE(msgpack::validate(stats.result));
+  });
+}
+
+// --- Batch.
+
+Buffer batch_args(const std::vector<Sent>& requests) {
+  Buffer out =
+      packed([&](msgpack::Writer& w) { w.map(1).string("requests").array(static_cast<uint32_t>(requests.size())); });
+  for (const Sent& s : requests) out += frame(s).substr(wire::kFrameHeaderSize);
+  return out;
+}
+
+std::vector<wire::Reply> responses(const Got& got) {
+  std::vector<wire::Reply> out;
+  auto list = msgpack::lookup(got.result, "responses");
+  if (!list) return out;
+  msgpack::Cursor in(*list);
+  msgpack::Value head;
+  in.next(head);
+  for (uint32_t i = 0; i < head.count; ++i) {
+    auto r = wire::parse_reply(in.raw());
+    if (r) out.push_back(*r);
+  }
+  return out;
+}
+
+TEST_F(Operations, BatchRunsItsRequestsInOrderAndPutsFailuresInside) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    std::vector<Sent> requests = {{.id = 11, .op = Op::kInsertOne, .args = document("a")},
+                                  {.id = 12, .op = Op::kInsertOne, .args = document("a")},
+                                  {.id = 13, .op = Op::kCount},
+                                  {.id = 14, .op = Op::kBatch, .args = batch_args({})},
+                                  {.id = 15, .op = Op::kAggregate},
+                                  {.id = 16, .op = Op::kDrop, .no_reply = true},
+                                  {.id = 17, .op = Op::kCount}};
+    Got got = co_await c->ask({.id = 0, .op = Op::kBatch, .args = batch_args(requests), .collection = ""});
+    EXPECT_TRUE(got.ok()) << got.error;
+    EXPECT_EQ(msgpack::lookup(got.result, "is_batch"), Bytes("\xc3"));
+    auto inner = responses(got);
+    EXPECT_EQ(inner.size(), 7u);
+    if (inner.size() != 7) co_return;
+    for (size_t i = 0; i < 7; ++i) EXPECT_EQ(inner[i].id, 11 + i);
+    EXPECT_TRUE(inner[0].ok());
+    EXPECT_EQ(inner[1].code, Code::kDuplicateKey);
+    EXPECT_EQ(hex(inner[2].result), "81a5636f756e74d30000000000000001");
+    EXPECT_EQ(inner[3].code, Code::kBadRequest);
+    EXPECT_EQ(inner[4].code, Code::kUnsupported);
+    EXPECT_TRUE(inner[5].ok());
+    EXPECT_EQ(hex(inner[6].result), "81a5636f756e74d30000000000000000");
+    EXPECT_EQ(got.lsn, Lsn(1));
+  });
+}
+
+TEST_F(Operations, BatchOfNothingAndOfGarbage) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    EXPECT_EQ(hex((co_await c->ask({.op = Op::kBatch, .args = batch_args({})})).result),
+              "82a869735f6261746368c3a9726573706f6e73657390");
+    Got got = co_await c->ask({.op = Op::kBatch, .args = literal("\x81\xa8requests\x92\x05\x80")});
+    auto inner = responses(got);
+    EXPECT_EQ(inner.size(), 2u);
+    for (const auto& r : inner) EXPECT_EQ(r.code, Code::kBadRequest);
+  });
+}
+
+TEST_F(Operations, BatchWhoseRepliesDoNotFitRefusesThoseThatAreTooMuch) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    t.engine->documents("default", "c").push_back(document("big", std::string(15 << 20, 'x')));
+    std::vector<Sent> requests;
+    for (uint64_t i = 0; i < 5; ++i) requests.push_back({.id = i, .op = Op::kFindById, .args = id_args("big")});
+    requests.push_back({.id = 5, .op = Op::kCount});
+    Got got = co_await c->ask({.op = Op::kBatch, .args = batch_args(requests)});
+    EXPECT_TRUE(got.ok()) << got.error;
+    auto inner = responses(got);
+    EXPECT_EQ(inner.size(), 6u);
+    if (inner.size() != 6) co_return;
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(inner[i].ok()) << i;
+    for (int i = 3; i < 5; ++i) EXPECT_EQ(inner[i].code, Code::kTooLarge) << i;
+    EXPECT_TRUE(inner[5].ok());
+  });
+}
+
+TEST_F(Operations, BatchOfTooManyRequestsDoesNothing) {
+  config.limits.batch_requests = 5;
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    std::vector<Sent> requests(6, {.op = Op::kInsertOne, .args = document("a")});
+    EXPECT_EQ((co_await c->ask({.op = Op::kBatch, .args = batch_args(requests)})).code, Code::kTooLarge);
+    EXPECT_TRUE(t.engine->documents("default", "c").empty());
+  });
+}
+
+}  // namespace
+}  // namespace holdfast::test
