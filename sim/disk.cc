@@ -11,6 +11,11 @@
 namespace holdfast::sim {
 namespace {
 
+constexpr std::string_view kCallNames[] = {"open",     "make-dir", "rename",   "remove",      "list",
+                                           "sync-dir", "lock",     "identity", "free-bytes",  "read",
+                                           "write",    "sync",     "truncate", "preallocate", "size"};
+static_assert(std::size(kCallNames) == static_cast<size_t>(DiskCall::kSize) + 1);
+
 constexpr uint64_t kDiskNsMin = 200;
 constexpr uint64_t kSyncNsMin = 5'000;
 
@@ -124,9 +129,12 @@ class SimFile final : public io::File {
   io::Open mode_;
 };
 
+std::string_view name(DiskCall call) { return kCallNames[static_cast<size_t>(call)]; }
+
 void DiskOperation::begin() {
   Incarnation& host = disk_.host_;
   if (!host.live()) return;
+  disk_.tell(name(call_), {}, inode_);
   World& world = host.world();
   world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskBegin,
                       static_cast<uint64_t>(call_), inode_);
@@ -147,6 +155,12 @@ void DiskOperation::happen() {
     host.node().strike();
   else
     complete();
+}
+
+// For a reader of the trace: which operation, which file.
+void SimDisk::tell(std::string_view what, std::string_view path, uint64_t inode) {
+  Trace& trace = host_.world().trace();
+  if (trace.on()) trace.note(fmt::format("{:>15} {} {} {} inode {}", "disk", node_.name(), what, path, inode));
 }
 
 void SimDisk::settle() {
@@ -237,6 +251,7 @@ io::Task<Result<std::unique_ptr<io::File>>> SimDisk::open(std::string path, io::
         auto inode = mode == io::Open::kCreate ? model().create(path, false) : model().find(path);
         if (!inode) return fail(inode);
         if ((*inode)->directory) return fail(Code::kIo, path + " is not a regular file");
+        tell(mode == io::Open::kCreate ? "created" : "opened", path, (*inode)->number);
         return std::make_unique<SimFile>(*this, *inode, mode);
       });
 }
@@ -250,11 +265,17 @@ io::Task<Result<>> SimDisk::make_dir(std::string path) {
 }
 
 io::Task<Result<>> SimDisk::rename(std::string from, std::string to) {
-  co_return co_await whole<void>(*this, DiskCall::kRename, 0, [&] { return model().rename(from, to); });
+  co_return co_await whole<void>(*this, DiskCall::kRename, 0, [&] {
+    tell("renames " + from + " to", to, 0);
+    return model().rename(from, to);
+  });
 }
 
 io::Task<Result<>> SimDisk::remove(std::string path) {
-  co_return co_await whole<void>(*this, DiskCall::kRemove, 0, [&] { return model().remove(path); });
+  co_return co_await whole<void>(*this, DiskCall::kRemove, 0, [&] {
+    tell("removes", path, 0);
+    return model().remove(path);
+  });
 }
 
 io::Task<Result<std::vector<io::DirEntry>>> SimDisk::list(std::string path) {
@@ -267,6 +288,7 @@ io::Task<Result<>> SimDisk::sync_dir(std::string path) {
     auto dir = model().find(path);
     if (!dir) return fail(dir);
     if (!(*dir)->directory) return fail(Code::kIo, path + " is not a directory");
+    tell("syncs", path, (*dir)->number);
     return sync_inode(*dir, mark);
   });
 }

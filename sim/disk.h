@@ -32,6 +32,8 @@ enum class DiskCall : uint8_t {
   kSize,
 };
 
+std::string_view name(DiskCall call);
+
 enum class HowMuch : uint8_t { kNothing, kWhole, kPart };
 
 class SimDisk;
@@ -79,6 +81,7 @@ class SimDisk final : public io::Disk {
   friend class SimFile;
   DiskModel& model() { return node_.disk(); }
   Duration time_of(DiskCall call);
+  void tell(std::string_view what, std::string_view path, uint64_t inode);
   Result<> sync_inode(const InodePtr& inode, uint64_t mark);
   Result<size_t> write(const InodePtr& file, uint64_t offset, Bytes data, HowMuch how_much);
   Result<size_t> read(const InodePtr& file, uint64_t offset, MutableBytes out);

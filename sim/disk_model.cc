@@ -280,7 +280,7 @@ Result<> DiskModel::flip_bit(std::string_view path, uint64_t offset, uint8_t bit
   bool dirty = std::ranges::any_of(file.pending, [&](const Change& c) {
     return c.kind == Change::Kind::kSize ? c.offset <= offset : c.offset <= offset && offset < c.offset + c.length;
   });
-  if (!dirty && offset < file.cache.size()) {
+  if (!dirty && !file.diverged && offset < file.cache.size()) {
     used_pages_ -= file.cache.pages();
     file.cache.write(offset, Bytes(&now, 1));
     used_pages_ += file.cache.pages();
@@ -384,12 +384,14 @@ std::optional<uint64_t> DurableView::size(std::string_view path) const {
   return f && !f->directory ? std::optional(f->durable.size()) : std::nullopt;
 }
 
-std::optional<Buffer> DurableView::read(std::string_view path) const {
+std::optional<Buffer> DurableView::read(std::string_view path, uint64_t offset, uint64_t length) const {
   const Inode* f = find(path);
   if (!f || f->directory) return std::nullopt;
+  uint64_t size = f->durable.size();
+  offset = std::min(offset, size);
   Buffer out;
-  grow(out, f->durable.size());
-  f->durable.read(0, out);
+  grow(out, std::min(length, size - offset));
+  f->durable.read(offset, out);
   return out;
 }
 

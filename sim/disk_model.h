@@ -190,7 +190,8 @@ class DurableView {
   std::vector<std::string> files(std::string_view path = {}) const;
   /// Nothing when the file would not be there.
   std::optional<uint64_t> size(std::string_view path) const;
-  std::optional<Buffer> read(std::string_view path) const;
+  /// Fewer bytes than asked only at the end of the file.
+  std::optional<Buffer> read(std::string_view path, uint64_t offset = 0, uint64_t length = UINT64_MAX) const;
 
  private:
   const Inode* find(std::string_view path) const;

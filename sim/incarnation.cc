@@ -79,6 +79,7 @@ void Incarnation::destroy(End how) {
   disk_.settle();
   world().network().end(*this, how);
   cores_.destroy();
+  main_ = nullptr;
 }
 
 }  // namespace holdfast::sim

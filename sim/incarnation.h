@@ -59,6 +59,9 @@ class Incarnation {
   uint64_t number() const { return number_; }
   io::Host& host() { return host_; }
   SimCores& cores() { return cores_; }
+  bool owns(const io::Executor& executor) {
+    return executor.core().value < cores_.count() && &cores_.executor(executor.core()) == &executor;
+  }
 
   /// False from the moment that it is doomed: nothing that it does then has any effect outside.
   bool live() const { return live_; }
