@@ -52,16 +52,26 @@ Answer DocumentHistory::apply(DocumentState& state, const Operation& operation) 
   return {};
 }
 
-/// Everything reachable by letting operations under way take effect, in any order.
+/// Reads under way may have seen where it is now.
+void DocumentHistory::pass_through(Configuration& c) {
+  for (Seen& s : c.seen) {
+    auto at = std::lower_bound(s.states.begin(), s.states.end(), c.state);
+    if (at == s.states.end() || *at != c.state) s.states.insert(at, c.state);
+  }
+}
+
+/// Everything reachable by letting writes under way take effect, in any order.
 DocumentHistory::Configurations DocumentHistory::closure(Configurations from, const std::vector<Pending>& pending) {
   Configurations all = from;
   for (size_t next = 0; next < all.size(); ++next) {
     for (const Pending& p : pending) {
+      if (p.operation.kind == Operation::Kind::kRead) continue;  // changes nothing; see Seen
       Configuration c = all[next];
       auto at = std::lower_bound(c.effective.begin(), c.effective.end(), p.id, [](const Effective& e, OperationId id) { return e.id < id; });
       if (at != c.effective.end() && at->id == p.id) continue;
       Answer answer = apply(c.state, p.operation);
       c.effective.insert(at, {p.id, answer});
+      pass_through(c);
       if (std::find(all.begin(), all.end(), c) == all.end()) all.push_back(std::move(c));
     }
   }
@@ -76,63 +86,102 @@ std::vector<DocumentState> DocumentHistory::states_of(const Configurations& conf
   return out;
 }
 
-void DocumentHistory::invoke(OperationId id, const Operation& operation) { pending_.push_back({id, operation, false}); }
+void DocumentHistory::invoke(OperationId id, const Operation& operation) {
+  pending_.push_back({id, operation, false});
+  if (operation.kind == Operation::Kind::kRead)
+    for (Configuration& c : configurations_) c.seen.push_back({id, {c.state}});
+}
 
 bool DocumentHistory::answer(OperationId id, const Answer& answer, std::optional<Place> place) {
   auto mine = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.id == id; });
   HF_ASSERT(mine != pending_.end(), "an operation is answered once, after it was invoked");
   Operation operation = mine->operation;
-  std::vector<Pending> others = pending_;
-  std::erase_if(others, [&](const Pending& p) { return p.id == id; });
+  pending_.erase(mine);
+  bool read = operation.kind == Operation::Kind::kRead;
+  bool possible = read ? answer_read(id, answer.state) : answer_write(id, operation, answer);
+  if (!possible) go_on_from(read ? answer.state : operation.kind == Operation::Kind::kInsert ? DocumentState{true, operation.value, 0} : DocumentState{});
+  if (place) keep(id, operation, answer, *place);
+  return possible;
+}
 
-  // Either it took effect already in a configuration, or it does so last, after some of the others.
+/// The configurations stay that went through that state while the read was under way.
+bool DocumentHistory::answer_read(OperationId id, const DocumentState& state) {
   Configurations next;
-  for (Configuration c : closure(configurations_, others)) {
+  Configurations all = closure(configurations_, pending_);
+  for (Configuration c : all) {
+    auto at = std::find_if(c.seen.begin(), c.seen.end(), [&](const Seen& s) { return s.read == id; });
+    if (at == c.seen.end() || !std::binary_search(at->states.begin(), at->states.end(), state)) continue;
+    c.seen.erase(at);
+    next.push_back(std::move(c));
+  }
+  return go_on_with(std::move(next), all);
+}
+
+/// Either it took effect already in a configuration, or it does so last, after some of the others.
+bool DocumentHistory::answer_write(OperationId id, const Operation& operation, const Answer& answer) {
+  Configurations next;
+  Configurations all = closure(configurations_, pending_);
+  for (Configuration c : all) {
     auto at = std::find_if(c.effective.begin(), c.effective.end(), [&](const Effective& e) { return e.id == id; });
     if (at != c.effective.end()) {
       bool fits = at->answer == answer;
       c.effective.erase(at);
       if (fits) next.push_back(std::move(c));
-      continue;
-    }
-    if (apply(c.state, operation) == answer) next.push_back(std::move(c));
-  }
-  sort_distinct(next);
-  std::erase_if(pending_, [&](const Pending& p) { return p.id == id; });
-  bool possible = !next.empty();
-  if (possible) {
-    configurations_ = std::move(next);
-  } else {
-    // Go on from what was answered, so that one failure is reported once.
-    Configuration c;
-    if (operation.kind == Operation::Kind::kRead) c.state = answer.state;
-    if (operation.kind == Operation::Kind::kInsert) c.state = {true, operation.value, 0};
-    configurations_ = {c};
-  }
-  if (place && place->lsn <= base_lsn_) {
-    // Told late: it happened before the story by LSN begins, and where it did not, that is no story.
-    std::erase_if(base_, [&](const Configuration& c) {
-      return std::none_of(c.effective.begin(), c.effective.end(), [&](const Effective& e) { return e.id == id && e.answer == answer; });
-    });
-    for (Configuration& c : base_) std::erase_if(c.effective, [&](const Effective& e) { return e.id == id; });
-    sort_distinct(base_);
-  } else if (place) {
-    auto at = std::upper_bound(changes_.begin(), changes_.end(), place->lsn, [](Lsn l, const Change& c) { return l < c.place.lsn; });
-    changes_.insert(at, {id, *place, operation, answer});
-    if (changes_.size() > kChangesKept) {
-      base_ = after(base_, pending_, changes_.front());
-      base_lsn_ = changes_.front().place.lsn;
-      changes_.erase(changes_.begin());
+    } else if (apply(c.state, operation) == answer) {
+      pass_through(c);
+      next.push_back(std::move(c));
     }
   }
-  return possible;
+  return go_on_with(std::move(next), all);
 }
 
-void DocumentHistory::forget(OperationId id) {
+bool DocumentHistory::go_on_with(Configurations next, const Configurations& out_of) {
+  if (next.empty()) {
+    states_at_failure_ = states_of(out_of);
+    return false;
+  }
+  sort_distinct(next);
+  configurations_ = std::move(next);
+  return true;
+}
+
+/// After an answer that cannot be, so that one failure is reported once.
+void DocumentHistory::go_on_from(const DocumentState& state) {
+  Configuration c{.state = state};
+  for (const Pending& p : pending_)
+    if (p.operation.kind == Operation::Kind::kRead) c.seen.push_back({p.id, {state}});
+  configurations_ = {std::move(c)};
+}
+
+/// Remembers an answered change by its place, and the oldest no longer.
+void DocumentHistory::keep(OperationId id, const Operation& operation, const Answer& answer, Place place) {
+  if (place.lsn <= base_lsn_) {
+    // Told late: it happened before the story by LSN begins, and where it did not, that is no story.
+    auto told = [&](const Effective& e) { return e.id == id && e.answer == answer; };
+    std::erase_if(base_, [&](const Configuration& c) { return std::none_of(c.effective.begin(), c.effective.end(), told); });
+    for (Configuration& c : base_) std::erase_if(c.effective, [&](const Effective& e) { return e.id == id; });
+    sort_distinct(base_);
+    return;
+  }
+  auto at = std::upper_bound(changes_.begin(), changes_.end(), place.lsn, [](Lsn l, const Change& c) { return l < c.place.lsn; });
+  changes_.insert(at, {id, place, operation, answer});
+  if (changes_.size() <= kChangesKept) return;
+  base_ = after(base_, pending_, changes_.front());
+  base_lsn_ = changes_.front().place.lsn;
+  changes_.erase(changes_.begin());
+}
+
+bool DocumentHistory::forget(OperationId id) {
   std::erase_if(pending_, [&](const Pending& p) { return p.id == id; });
-  std::erase_if(configurations_, [&](const Configuration& c) {
-    return std::any_of(c.effective.begin(), c.effective.end(), [&](const Effective& e) { return e.id == id; });
-  });
+  auto is = [id](const Effective& e) { return e.id == id; };
+  for (Configuration& c : configurations_) std::erase_if(c.seen, [id](const Seen& s) { return s.read == id; });
+  Configurations without = configurations_;
+  std::erase_if(without, [&](const Configuration& c) { return std::any_of(c.effective.begin(), c.effective.end(), is); });
+  bool unseen = !without.empty();
+  if (unseen) configurations_ = std::move(without);
+  for (Configuration& c : configurations_) std::erase_if(c.effective, is);
+  sort_distinct(configurations_);
+  return unseen;
 }
 
 void DocumentHistory::abandon(OperationId id) {
@@ -143,11 +192,18 @@ void DocumentHistory::abandon(OperationId id) {
 void DocumentHistory::restart(Configurations configurations, Lsn survived) {
   std::erase_if(pending_, [](const Pending& p) { return p.abandoned; });
   auto gone = [&](const Effective& e) { return std::none_of(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.id == e.id; }); };
-  for (Configuration& c : configurations) std::erase_if(c.effective, gone);
+  for (Configuration& c : configurations) {
+    std::erase_if(c.effective, gone);
+    c.seen.clear();
+  }
   sort_distinct(configurations);
-  configurations_ = std::move(configurations);
-  base_ = configurations_;
+  base_ = configurations;
   base_lsn_ = survived;
+  // A read that is still under way sees the new server, or is not judged.
+  for (Configuration& c : configurations)
+    for (const Pending& p : pending_)
+      if (p.operation.kind == Operation::Kind::kRead) c.seen.push_back({p.id, {c.state}});
+  configurations_ = std::move(configurations);
   changes_.clear();
 }
 

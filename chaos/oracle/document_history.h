@@ -3,8 +3,9 @@
 // Place in the system: pure; one per document in the Ledger, which judges simulated and real runs alike.
 //
 // Method: just-in-time linearization (Lowe, "Testing for linearizability", 2017; after Wing and Gong, 1993). A configuration is a state that the document may
-// be in, with the operations that took effect but have not been answered. When an operation is answered, the configurations survive in which the
-// operations under way can be ordered so that it took effect with that answer. None left: no linearizable store gives these answers.
+// be in, with the writes that took effect but have not been answered, and the states that it went through while each unanswered read was under way (instead
+// of one configuration per state that a read may have seen). When an operation is answered, the configurations survive in which the operations under way can be
+// ordered so that it took effect with that answer. None left: no linearizable store gives these answers.
 //
 // An operation whose answer never came stays under way: it may take effect at any later time. Once its client has given up (abandon), a crash of the server ends
 // it: it has happened or not. One whose client is still at it may also be sent to the server that comes after.
@@ -63,8 +64,8 @@ class DocumentHistory {
   /// False: no order explains this answer; the history then goes on from what was answered. `place`: of operations that changed something.
   bool answer(OperationId id, const Answer& answer, std::optional<Place> place);
 
-  /// That operation never happened and never will.
-  void forget(OperationId id);
+  /// That operation never happened and never will. False when its effect has been seen.
+  bool forget(OperationId id);
   /// Its client has given up and will not send it again.
   void abandon(OperationId id);
 
@@ -77,6 +78,8 @@ class DocumentHistory {
   std::optional<std::vector<DocumentState>> states_at(Lsn snapshot) const;
   /// The states it may have now, given that whatever is under way may have happened.
   std::vector<DocumentState> states() const;
+  /// What the document may have been when an answer was last found impossible.
+  const std::vector<DocumentState>& states_at_failure() const { return states_at_failure_; }
   size_t under_way() const { return pending_.size(); }
 
  private:
@@ -90,9 +93,15 @@ class DocumentHistory {
     Answer answer;
     auto operator<=>(const Effective&) const = default;
   };
+  struct Seen {
+    OperationId read;
+    std::vector<DocumentState> states;  // sorted, distinct
+    auto operator<=>(const Seen&) const = default;
+  };
   struct Configuration {
     DocumentState state;
-    std::vector<Effective> effective;  // took effect, not answered; sorted by id
+    std::vector<Effective> effective;  // writes that took effect and are not answered; sorted by id
+    std::vector<Seen> seen;            // what each read under way may have seen; sorted by id
     auto operator<=>(const Configuration&) const = default;
   };
   using Configurations = std::vector<Configuration>;  // sorted, distinct
@@ -105,14 +114,21 @@ class DocumentHistory {
   };
 
   static Answer apply(DocumentState& state, const Operation& operation);
+  static void pass_through(Configuration& c);
   static Configurations closure(Configurations from, const std::vector<Pending>& pending);
   static std::vector<DocumentState> states_of(const Configurations& configurations);
   static Configurations after(const Configurations& from, const std::vector<Pending>& pending, const Change& change);
   std::optional<Configurations> as_of(Lsn lsn) const;
   void restart(Configurations configurations, Lsn survived);
+  bool answer_read(OperationId id, const DocumentState& state);
+  bool answer_write(OperationId id, const Operation& operation, const Answer& answer);
+  bool go_on_with(Configurations next, const Configurations& out_of);
+  void go_on_from(const DocumentState& state);
+  void keep(OperationId id, const Operation& operation, const Answer& answer, Place place);
 
   Configurations configurations_;  // now
   std::vector<Pending> pending_;
+  std::vector<DocumentState> states_at_failure_;
   // The same story told by LSN, for snapshots and losses: where it began, and the answered changes since, in LSN order.
   Configurations base_;
   Lsn base_lsn_;

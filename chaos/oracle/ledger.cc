@@ -29,7 +29,7 @@ std::string text(const std::vector<DocumentState>& states) {
 
 OperationId Ledger::invoke(const DocumentName& document, const Operation& operation) {
   OperationId id = ++last_id_;
-  under_way_[id] = {document, operation, epoch_, false};
+  under_way_[id] = {.document = document, .operation = operation, .epoch = epoch_, .after = highest_lsn_};
   histories_[document].invoke(id, operation);
   if (tell) tell(fmt::format("asks #{} {} {} value {}", id, name(operation.kind), document, operation.value));
   return id;
@@ -50,14 +50,16 @@ void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn
   under_way_.erase(at);
   ++answered_count_;
   DocumentHistory& history = histories_[asked.document];
-  std::vector<DocumentState> before = history.states();
   std::optional<Place> place;
   if (effect != Effect::kNone)
     place = Place{lsn, effect == Effect::kOwnEntry ? Place::Precision::kExact : Place::Precision::kAtMost};
   if (!history.answer(id, answer, place))
     violation(fmt::format("{} of {} (value {}) was answered {} at LSN {}, but the document was {}", name(asked.operation.kind), asked.document,
                           asked.operation.value, asked.operation.kind == Operation::Kind::kRead ? text(answer.state) : answer.done ? "done" : "not done",
-                          lsn.value, text(before)));
+                          lsn.value, text(history.states_at_failure())));
+  if (lsn != Lsn() && lsn < asked.after)
+    violation(fmt::format("{} of {} (value {}) began after LSN {} was acknowledged, but was answered at LSN {}", name(asked.operation.kind), asked.document,
+                          asked.operation.value, asked.after.value, lsn.value));
   if (effect == Effect::kOwnEntry && !changes_.insert(lsn).second)
     violation(fmt::format("LSN {} was given to two acknowledged changes; the second is of {}", lsn.value, asked.document));
   highest_lsn_ = std::max(highest_lsn_, lsn);
@@ -75,8 +77,9 @@ void Ledger::refused(OperationId id) {
   auto at = under_way_.find(id);
   HF_ASSERT(at != under_way_.end(), "a client ends an operation once");
   if (tell) tell(fmt::format("told #{} {}: refused", id, at->second.document));
-  // It never happened: as if it had been a read that nobody heard of.
-  histories_[at->second.document].forget(id);
+  if (!histories_[at->second.document].forget(id))
+    violation(fmt::format("{} of {} (value {}) was refused, but its effect has been seen", name(at->second.operation.kind), at->second.document,
+                          at->second.operation.value));
   under_way_.erase(at);
 }
 

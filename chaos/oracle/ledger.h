@@ -3,7 +3,8 @@
 // Place in the system: pure; fed by the workload's clients (simulated or real) and by whoever crashes and restarts the server. It judges
 //   - each document: answers are linearizable, whatever crashes between (DocumentHistory);
 //   - durability: after a restart nothing acknowledged is missing, by the rules of the mode; what survives is a prefix;
-//   - LSNs: an acknowledged change has an LSN of its own; what one client is told never goes back; `durable_lsn` never passes what survives.
+//   - LSNs: an acknowledged change has an LSN of its own; an answer rests on no earlier LSN than what had been acknowledged, to anyone, when it was
+//     asked; `durable_lsn` never passes what survives.
 //   - snapshots: an export shows every document as it may have been at the export's LSN.
 //
 // Violations are collected as sentences; none means the run was correct as far as it went.
@@ -76,6 +77,7 @@ class Ledger {
     DocumentName document;
     Operation operation;
     uint64_t epoch = 0;
+    Lsn after;  // acknowledged, to whomever, when it was asked
     bool abandoned = false;
   };
   LedgerMode mode_;
