@@ -5,6 +5,14 @@
 #include "client/cli/ejson.h"
 
 namespace holdfast::cli {
+namespace {
+
+bool is_map(Bytes value) {
+  msgpack::Value head;
+  return msgpack::Cursor(value).next(head) && head.kind == msgpack::Kind::kMap;
+}
+
+}  // namespace
 
 bool is_refusal(Code code) { return code == Code::kBadRequest || code == Code::kTooLarge || code == Code::kDuplicateKey; }
 
@@ -18,7 +26,7 @@ Importer::Importer(io::Executor& executor, client::Collection into, ImportOption
 io::Task<bool> Importer::add(std::string_view text, uint64_t line) {
   if (failure_) co_return false;
   auto document = from_json(text, line);
-  if (document && !Bytes(text).starts_with('{'))
+  if (document && !is_map(*document))
     document = fail(Code::kBadRequest, fmt::format("line {}: this is no document: a document is a JSON object", line));
   if (!document) {
     // Its message names the line itself. What came before goes in first, so that the count told is the final one.
@@ -51,6 +59,7 @@ io::Task<void> Importer::dispatch() {
   Batch batch = std::exchange(batch_, {});
   batch_bytes_ = 0;
   co_await slots_.acquire(1);
+  while (searching_ > 0 && !options_.keep_going && !failure_) co_await searched_.wait();
   if (failure_) {
     slots_.release(1);
     co_return;
@@ -85,6 +94,14 @@ io::Task<bool> Importer::insert(const Batch& batch, size_t first, size_t last) {
     refuse(batch[first].line, Error{error.code, fmt::format("line {}: {}", batch[first].line, error.message)});
     co_return options_.keep_going;
   }
+  ++searching_;
+  bool go_on = co_await search(batch, first, last);
+  --searching_;
+  searched_.notify_all();
+  co_return go_on;
+}
+
+io::Task<bool> Importer::search(const Batch& batch, size_t first, size_t last) {
   size_t middle = first + (last - first) / 2;
   if (!co_await insert(batch, first, middle)) co_return false;
   co_return co_await insert(batch, middle, last);

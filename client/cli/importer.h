@@ -54,6 +54,7 @@ class Importer {
   io::Task<void> dispatch();
   io::Task<void> send(Batch batch);
   io::Task<bool> insert(const Batch& batch, size_t first, size_t last);
+  io::Task<bool> search(const Batch& batch, size_t first, size_t last);
   void refuse(uint64_t line, const Error& error);
 
   client::Collection into_;
@@ -61,6 +62,8 @@ class Importer {
   OnRefused on_refused_;
   io::TaskGroup group_;
   io::Semaphore slots_;
+  int searching_ = 0;  ///< batches in which the refused document is being looked for: an import that may stop there sends no others
+  io::WaitList searched_;
   Batch batch_;
   size_t batch_bytes_ = 0;
   uint64_t inserted_ = 0;
