@@ -9,7 +9,8 @@ using msgpack::Kind;
 using wire::Op;
 
 constexpr auto kNotAsDescribed = [](std::string_view what) {
-  return fail(Code::kInternal, "the server's answer has no " + std::string(what) + "; is it a newer or an older version?");
+  return fail(Code::kInternal,
+              "the server's answer has no " + std::string(what) + "; is it a newer or an older version?");
 };
 
 Stamp stamp(const Stamp& s) { return s; }
@@ -130,7 +131,8 @@ io::Task<Result<std::vector<Result<Answer<Buffer>>>>> Client::batch(std::vector<
   }
   auto core = core_;
   HF_CO_TRY(answer,
-            co_await core->call({.op = Op::kBatch, .args = std::move(args), .resend = all_read ? Resend::kAlways : Resend::kNever}));
+            co_await core->call(
+                {.op = Op::kBatch, .args = std::move(args), .resend = all_read ? Resend::kAlways : Resend::kNever}));
   HF_CO_TRY(replies, elements(answer.value, "responses"));
   if (replies.size() != calls.size()) co_return kNotAsDescribed("answer for each request of the batch");
   std::vector<Result<Answer<Buffer>>> out;
@@ -151,11 +153,12 @@ io::Task<Result<Answer<Buffer>>> Collection::call(Op op, Buffer args, Resend res
 }
 
 io::Task<Result<Answer<Buffer>>> Collection::lookup(Op op, Buffer args) const {
-  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_}, Core::Absent::kIsEmpty);
+  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_},
+                     Core::Absent::kIsEmpty);
 }
 
-/// The operations that have something to do before or after their call. They take the collection by value: a task may be awaited after the
-/// handle that made it is gone.
+/// The operations that have something to do before or after their call. They take the collection by value: a task may
+/// be awaited after the handle that made it is gone.
 struct Collection::Ops {
   static io::Task<Result<Answer<Buffer>>> insert_one(Collection self, Buffer document);
   static io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(Collection self, std::vector<Buffer> documents);
@@ -209,12 +212,12 @@ io::Task<Result<Answer<uint64_t>>> one_number(io::Task<Result<Answer<Buffer>>> c
 io::Task<Result<Answer<Buffer>>> Collection::Ops::insert_one(Collection self, Buffer document) {
   HF_CO_TRY(p, prepare(*self.core_, std::move(document)));
   Buffer id = std::move(p.id);
-  HF_CO_TRY(answer,
-            co_await self.call(Op::kInsertOne, std::move(p.document), resend_if(*self.core_, p.repeatable)));
+  HF_CO_TRY(answer, co_await self.call(Op::kInsertOne, std::move(p.document), resend_if(*self.core_, p.repeatable)));
   co_return Answer<Buffer>{stamp(answer), std::move(id)};
 }
 
-io::Task<Result<Answer<std::vector<Buffer>>>> Collection::Ops::insert_many(Collection self, std::vector<Buffer> documents) {
+io::Task<Result<Answer<std::vector<Buffer>>>> Collection::Ops::insert_many(Collection self,
+                                                                           std::vector<Buffer> documents) {
   std::vector<Buffer> ids;
   Buffer blob;
   std::vector<size_t> offsets = {0};
@@ -248,7 +251,8 @@ io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_one(Buffer quer
   return one_document(lookup(Op::kFindOne, one_pair("query", query)));
 }
 
-io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query, std::optional<uint64_t> limit) {
+io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query,
+                                                          std::optional<uint64_t> limit) {
   HF_CO_CHECK_OK(check_value("a query", query, Kind::kMap));
   Buffer args;
   msgpack::Writer w(args);
@@ -302,7 +306,9 @@ io::Task<Result<Answer<uint64_t>>> Collection::count(Buffer query) const {
 }
 
 io::Task<Result<Answer<bool>>> Collection::exists() const {
-  return client::exists(core_, {.op = Op::kCollectionExists, .collection = name_, .args = one_string("name", name_), .database = database_});
+  return client::exists(
+      core_,
+      {.op = Op::kCollectionExists, .collection = name_, .args = one_string("name", name_), .database = database_});
 }
 
 io::Task<Result<Stamp>> Collection::create() const {
@@ -331,12 +337,12 @@ io::Task<Result<std::optional<Documents>>> ExportStream::next() {
     w.map((cursor_.empty() ? 0 : 1) + (bytes_ == 0 ? 0 : 1));
     if (!cursor_.empty()) w.string("cursor").binary(cursor_);
     if (bytes_ != 0) w.string("bytes").uint(bytes_);
-    HF_CO_TRY(answer, co_await core_->call({.op = Op::kExport,
-                                                           .collection = collection_,
-                                                           .args = std::move(args),
-                                                           .database = database_}));
+    HF_CO_TRY(answer,
+              co_await core_->call(
+                  {.op = Op::kExport, .collection = collection_, .args = std::move(args), .database = database_}));
     HF_CO_TRY(lsn, field(answer.value, "lsn", Kind::kUint));
-    if (started_ && Lsn(lsn.u) != lsn_) co_return fail(Code::kInternal, "the server changed the snapshot of an export; start it again");
+    if (started_ && Lsn(lsn.u) != lsn_)
+      co_return fail(Code::kInternal, "the server changed the snapshot of an export; start it again");
     auto docs = msgpack::lookup(answer.value, "docs");
     auto cursor = field(answer.value, "cursor", Kind::kBinary);
     lsn_ = Lsn(lsn.u);

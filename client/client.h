@@ -12,21 +12,24 @@
 //
 // What a result means (the reason for this library):
 //  1. A value: the server did it, and committed it (sync mode: it is on disk; else see Stamp::durable_lsn).
-//  2. An error with code kUnknownOutcome: a write was sent, perhaps more than once, and no answer came. It may have happened,
+//  2. An error with code kUnknownOutcome: a write was sent, perhaps more than once, and no answer came. It may have
+//  happened,
 //     or may still happen. Read before trying again.
-//  3. Any other error: this call changed nothing. kUnreachable, kTimeout: nothing was sent, or only reads were. The others are
+//  3. Any other error: this call changed nothing. kUnreachable, kTimeout: nothing was sent, or only reads were. The
+//  others are
 //     the server's own words, listed in server/PROTOCOL.md. (kInternal and a server's own kTimeout are as
 //     uncertain as kUnknownOutcome, and become it for writes.)
 //
-// Sending again: a request that was certainly not executed is sent again by itself, and so are reads, operations that a second
-// execution does not harm, and inserts whose every _id has the generated shape (60 letters), for the server recognises their repeats.
-// Between attempts it waits, exponentially longer and with jitter. Everything ends by the request's deadline.
+// Sending again: a request that was certainly not executed is sent again by itself, and so are reads, operations that a
+// second execution does not harm, and inserts whose every _id has the generated shape (60 letters), for the server
+// recognises their repeats. Between attempts it waits, exponentially longer and with jitter. Everything ends by the
+// request's deadline.
 //
-// Pipelining: any number of tasks may call at once. Their requests share a few connections, many under way on each; nothing orders them but
-// one caller's own awaiting. Calls beyond the bounds wait for room.
+// Pipelining: any number of tasks may call at once. Their requests share a few connections, many under way on each;
+// nothing orders them but one caller's own awaiting. Calls beyond the bounds wait for room.
 //
-// Core rule: a client belongs to one core; all its calls are made and awaited there. The host must outlive it. Before it is destroyed,
-// close() is awaited; only a simulated crash destroys it without.
+// Core rule: a client belongs to one core; all its calls are made and awaited there. The host must outlive it. Before
+// it is destroyed, close() is awaited; only a simulated crash destroys it without.
 #pragma once
 
 #include <memory>
@@ -55,7 +58,7 @@ struct Options {
   int max_attempts = 6;                   ///< the first one included
   Duration backoff_first = milliseconds(20);
   Duration backoff_max = seconds(2);
-  bool resend_inserts = true;             ///< see "Sending again"
+  bool resend_inserts = true;                                               ///< see "Sending again"
   std::vector<std::string> capabilities = {"pipelining", "lsn", "export"};  ///< told to the server on every connection
 };
 
@@ -98,7 +101,8 @@ class Client {
   Client& operator=(const Client&) = delete;
   ~Client();
 
-  /// Ends all connections and waits for that. Calls under way, and later ones, get kClosed or kUnknownOutcome. Idempotent.
+  /// Ends all connections and waits for that. Calls under way, and later ones, get kClosed or kUnknownOutcome.
+  /// Idempotent.
   io::Task<void> close();
 
   /// A handle; nothing is sent. `database` empty: that of the options.
@@ -117,8 +121,8 @@ class Client {
   /// Of `database`; empty: that of the options.
   io::Task<Result<Answer<std::vector<std::string>>>> list_collections(std::string database = "");
 
-  /// Executes the calls in order in one request, each as if made alone (not a transaction), and returns an answer for each. Sent again
-  /// only when every call may be.
+  /// Executes the calls in order in one request, each as if made alone (not a transaction), and returns an answer for
+  /// each. Sent again only when every call may be.
   io::Task<Result<std::vector<Result<Answer<Buffer>>>>> batch(std::vector<Call> calls);
 
   /// Any operation; the answer's value is the raw `result`, empty when there is none.
@@ -157,8 +161,8 @@ class ExportStream {
 /// One collection of one database. Cheap to copy; lives no longer than its client is open.
 class Collection {
  public:
-  /// Inserts a document (one map). Without `_id` it gets a generated one, put first. The value is its `_id`, a raw value.
-  /// Errors: kDuplicateKey when the id is taken.
+  /// Inserts a document (one map). Without `_id` it gets a generated one, put first. The value is its `_id`, a raw
+  /// value. Errors: kDuplicateKey when the id is taken.
   io::Task<Result<Answer<Buffer>>> insert_one(Buffer document) const;
   /// All or nothing, in one commit. The values are their ids in the same order.
   io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(std::vector<Buffer> documents) const;

@@ -27,24 +27,28 @@ bool changes_nothing(const Call& call) {
 /// Errors that say "not executed, try later".
 bool is_temporary(Code code) { return code == Code::kOverloaded || code == Code::kShuttingDown; }
 /// Errors after which the server itself does not know.
-bool is_uncertain(Code code) { return code == Code::kInternal || code == Code::kTimeout || code == Code::kUnknownOutcome; }
+bool is_uncertain(Code code) {
+  return code == Code::kInternal || code == Code::kTimeout || code == Code::kUnknownOutcome;
+}
 
 std::unexpected<Error> unknown_outcome(const Call& call, std::string_view why) {
-  return fail(Code::kUnknownOutcome, fmt::format("{} may or may not have happened: {}; read before trying again", wire::name(call.op), why));
+  return fail(Code::kUnknownOutcome,
+              fmt::format("{} may or may not have happened: {}; read before trying again", wire::name(call.op), why));
 }
 
 }  // namespace
 
-Core::Core(io::Host& host, Options options) : host_(host), options_(std::move(options)), jitter_(host.random.entropy64()) {
+Core::Core(io::Host& host, Options options)
+    : host_(host), options_(std::move(options)), jitter_(host.random.entropy64()) {
   HF_ASSERT(options_.connections > 0 && options_.max_in_flight > 0, "a client without connections can do nothing");
   for (size_t i = 0; i < options_.connections; ++i)
-    links_.push_back(std::make_shared<Link>(
-        host_, LinkOptions{.server = options_.server,
-                           .max_in_flight = options_.max_in_flight,
-                           .max_unsent_bytes = options_.max_unsent_bytes,
-                           .connect_timeout = options_.connect_timeout,
-                           .hello = hello_args(options_),
-                           .patience = std::min(options_.timeout, options_.connect_timeout)}));
+    links_.push_back(
+        std::make_shared<Link>(host_, LinkOptions{.server = options_.server,
+                                                  .max_in_flight = options_.max_in_flight,
+                                                  .max_unsent_bytes = options_.max_unsent_bytes,
+                                                  .connect_timeout = options_.connect_timeout,
+                                                  .hello = hello_args(options_),
+                                                  .patience = std::min(options_.timeout, options_.connect_timeout)}));
 }
 
 io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
@@ -59,20 +63,24 @@ io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
 
   for (int attempt = 1;; ++attempt) {
     Time asked = here.now();
-    Outcome out = co_await pick().request({.op = call.op, .database = database, .collection = call.collection}, args, deadline);
+    Outcome out =
+        co_await pick().request({.op = call.op, .database = database, .collection = call.collection}, args, deadline);
     if (out.kind == Outcome::Kind::kAnswered && !out.error)
       co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, std::move(out.result)};
 
     Error error = std::move(*out.error);
     bool answered = out.kind == Outcome::Kind::kAnswered;
-    if (answered && error.code == Code::kNotFound && absent == Absent::kIsEmpty) co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, {}};
+    if (answered && error.code == Code::kNotFound && absent == Absent::kIsEmpty)
+      co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, {}};
     bool again = !answered || is_temporary(error.code);
     if (out.kind == Outcome::Kind::kLost || (answered && is_uncertain(error.code))) {
       if (!lost) first_sent = asked;
       lost = true;
     }
-    // Once one attempt's fate is unknown, an error speaks for the later attempt alone: it cannot say that nothing happened.
-    if (lost && !changes_nothing(call) && !may_resend(call, here.now() - first_sent)) co_return unknown_outcome(call, error.message);
+    // Once one attempt's fate is unknown, an error speaks for the later attempt alone: it cannot say that nothing
+    // happened.
+    if (lost && !changes_nothing(call) && !may_resend(call, here.now() - first_sent))
+      co_return unknown_outcome(call, error.message);
     again = again && error.code != Code::kClosed && attempt < options_.max_attempts;
     Time resume = here.now() + backoff(attempt);
     if (again && resume < deadline) {

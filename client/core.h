@@ -1,4 +1,5 @@
-// Core: what a client's handles share: the host, the options, the connections, and the one place that decides what is sent again.
+// Core: what a client's handles share: the host, the options, the connections, and the one place that decides what is
+// sent again.
 #pragma once
 
 #include <memory>
@@ -36,7 +37,8 @@ class Core {
 /// What the client says of itself: the args of a hello.
 Buffer hello_args(const Options& options);
 
-/// Checks that `value` is exactly one MessagePack value, of that kind; what follows in a request would else be read as something else.
+/// Checks that `value` is exactly one MessagePack value, of that kind; what follows in a request would else be read as
+/// something else.
 Result<> check_value(std::string_view what, Bytes value, std::optional<msgpack::Kind> kind = std::nullopt);
 
 }  // namespace holdfast::client

@@ -37,19 +37,22 @@ io::Task<Result<>> Link::connect(Time deadline) {
   io::Executor& here = co_await io::this_executor();
   uint64_t failures = failed_dials_;
   while (state_ == State::kConnecting || state_ == State::kEnding)
-    if (!co_await changed_.wait(deadline)) co_return fail(Code::kTimeout, "no connection to " + options_.server.text() + " in time");
+    if (!co_await changed_.wait(deadline))
+      co_return fail(Code::kTimeout, "no connection to " + options_.server.text() + " in time");
   if (closed_) co_return fail(Code::kClosed, "the client is closed");
   if (state_ == State::kUp) co_return Result<>();
   if (failed_dials_ != failures) co_return std::unexpected(dial_error_);  // the attempt that we waited for failed
 
   state_ = State::kConnecting;
-  auto made = co_await host_.network.connect(options_.server, std::min(deadline, here.now() + options_.connect_timeout));
+  auto made =
+      co_await host_.network.connect(options_.server, std::min(deadline, here.now() + options_.connect_timeout));
   if (!made || closed_) {
     state_ = State::kDown;
     ++failed_dials_;
-    dial_error_ = closed_ ? Error{Code::kClosed, "the client is closed"}
-                          : Error{Code::kUnreachable, fmt::format("no connection to {} ({}); is a server running there?",
-                                                                  options_.server.text(), made.error().message)};
+    dial_error_ = closed_
+                      ? Error{Code::kClosed, "the client is closed"}
+                      : Error{Code::kUnreachable, fmt::format("no connection to {} ({}); is a server running there?",
+                                                              options_.server.text(), made.error().message)};
     changed_.notify_all();
     co_return std::unexpected(dial_error_);
   }
@@ -78,13 +81,15 @@ void Link::greet() {
 
 io::Task<Result<>> Link::room(Time deadline) {
   // A connection that breaks meanwhile settles nothing of ours: we are not in its list yet.
-  while (state_ == State::kUp && (pending_.size() >= options_.max_in_flight || unsent_.size() >= options_.max_unsent_bytes))
+  while (state_ == State::kUp &&
+         (pending_.size() >= options_.max_in_flight || unsent_.size() >= options_.max_unsent_bytes))
     if (!co_await freed_.wait(deadline)) co_return fail(Code::kTimeout, "the connection's queue did not move in time");
   if (state_ != State::kUp) co_return fail(Code::kUnreachable, "the connection broke before this request was sent");
   co_return Result<>();
 }
 
-Result<std::shared_ptr<Link::Pending>> Link::enqueue(wire::RequestWriter::Head head, Bytes args, Time now, uint64_t& id) {
+Result<std::shared_ptr<Link::Pending>> Link::enqueue(wire::RequestWriter::Head head, Bytes args, Time now,
+                                                     uint64_t& id) {
   id = head.id = next_id_++;
   wire::RequestWriter writer(unsent_, head);
   writer.args().raw(args);
@@ -97,8 +102,8 @@ Result<std::shared_ptr<Link::Pending>> Link::enqueue(wire::RequestWriter::Head h
   return pending;
 }
 
-/// The deadline passed. A connection on which nothing at all has come for as long as a whole call may take is given up: its peer may
-/// be gone for good, and only a new connection can tell.
+/// The deadline passed. A connection on which nothing at all has come for as long as a whole call may take is given up:
+/// its peer may be gone for good, and only a new connection can tell.
 void Link::forget(uint64_t id, Pending& pending, Time now) {
   if (pending_.erase(id) == 0) return;  // settled in this very turn
   if (state_ == State::kUp && now - std::max(last_received_, busy_since_) >= options_.patience) {
@@ -181,7 +186,8 @@ void Link::settle_all(const Error& why) {
     else if (closed_)
       out.error = Error{Code::kClosed, "the client was closed"};
     else
-      out.error = Error{Code::kUnreachable, fmt::format("the connection to {} broke ({})", options_.server.text(), why.message)};
+      out.error = Error{Code::kUnreachable,
+                        fmt::format("the connection to {} broke ({})", options_.server.text(), why.message)};
     pending->settled.set();
   }
   freed_.notify_all();

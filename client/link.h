@@ -1,10 +1,11 @@
 // Link: one of a client's connections, with many requests under way.
 //
-// A link is down, connecting, up or ending. It connects when a request needs it, and when its connection breaks, everything under way on it
-// is settled: what was handed to the network is kLost, what was not is kNotSent. It never sends anything again by itself; that is
-// the caller's decision (client.cc).
+// A link is down, connecting, up or ending. It connects when a request needs it, and when its connection breaks,
+// everything under way on it is settled: what was handed to the network is kLost, what was not is kNotSent. It never
+// sends anything again by itself; that is the caller's decision (client.cc).
 //
-// Invariant: a request is settled exactly once. kNotSent and kRefused are said only when the server cannot have executed it.
+// Invariant: a request is settled exactly once. kNotSent and kRefused are said only when the server cannot have
+// executed it.
 //
 // Belongs to one core. Shared with the tasks that read and write it, so it lives until they have ended.
 #pragma once
@@ -26,7 +27,7 @@ struct LinkOptions {
   size_t max_in_flight;
   size_t max_unsent_bytes;
   Duration connect_timeout;
-  Buffer hello;       ///< args of a hello that goes first on every connection: the server then knows that ids are matched
+  Buffer hello;  ///< args of a hello that goes first on every connection: the server then knows that ids are matched
   Duration patience;  ///< silence after which a connection is given up when a request on it times out
 };
 

@@ -13,7 +13,6 @@
 namespace holdfast::cli {
 namespace {
 
-
 int complain(const Error& error) {
   std::fprintf(stderr, "holdfast: %s\n", error.text().c_str());
   return exit_code(error.code);
@@ -23,7 +22,8 @@ int complain(const Error& error) {
 int complain_of_output(const Error& error) { return error.code == Code::kClosed ? kExitRefused : complain(error); }
 
 int usage(std::string_view operand, const Error& error) {
-  std::fprintf(stderr, "holdfast: bad_request: %.*s: %s\n", static_cast<int>(operand.size()), operand.data(), error.message.c_str());
+  std::fprintf(stderr, "holdfast: bad_request: %.*s: %s\n", static_cast<int>(operand.size()), operand.data(),
+               error.message.c_str());
   return kExitUsage;
 }
 
@@ -43,7 +43,8 @@ int print_json(Bytes value) {
 Result<Buffer> object(std::string_view text) {
   HF_TRY(value, from_json(text));
   msgpack::Value head;
-  if (!msgpack::Cursor(value).next(head) || head.kind != msgpack::Kind::kMap) return fail(Code::kBadRequest, "this must be a JSON object");
+  if (!msgpack::Cursor(value).next(head) || head.kind != msgpack::Kind::kMap)
+    return fail(Code::kBadRequest, "this must be a JSON object");
   return value;
 }
 
@@ -52,7 +53,8 @@ Result<Buffer> id_value(const std::string& text) {
   if (value) return value;
   Buffer string;
   msgpack::Writer(string).string(text);
-  if (auto valid = to_json(string); !valid || !valid->starts_with('"')) return fail(Code::kBadRequest, "this is not UTF-8");
+  if (auto valid = to_json(string); !valid || !valid->starts_with('"'))
+    return fail(Code::kBadRequest, "this is not UTF-8");
   return string;
 }
 
@@ -95,7 +97,8 @@ io::Task<int> get(client::Collection collection, const CommandLine& line) {
   if (!id) co_return usage("ID", id.error());
   auto r = co_await collection.find_by_id_value(std::move(*id));
   if (!r) co_return complain(r.error());
-  if (!r->value) co_return complain({Code::kNotFound, "no document of " + collection.name() + " has the _id " + line.id});
+  if (!r->value)
+    co_return complain({Code::kNotFound, "no document of " + collection.name() + " has the _id " + line.id});
   co_return print_json(*r->value);
 }
 
@@ -156,7 +159,8 @@ io::Task<int> import(io::Host& host, client::Collection collection, const Comman
   if (!report) co_return complain(report.error());
   int printed = print(fmt::format("{} documents inserted", report->inserted));
   if (report->refused > 0) {
-    std::fprintf(stderr, "holdfast: bad_request: %llu documents were refused\n", static_cast<unsigned long long>(report->refused));
+    std::fprintf(stderr, "holdfast: bad_request: %llu documents were refused\n",
+                 static_cast<unsigned long long>(report->refused));
     co_return kExitRefused;
   }
   co_return printed;

@@ -81,7 +81,8 @@ Result<std::optional<DocumentReader::Item>> DocumentReader::next_line() {
   std::string_view r = rest();
   size_t end = r.find('\n', scanned_);
   if (end == r.npos) {
-    if (r.size() > kMaxText) return fail(Code::kTooLarge, fmt::format("line {}: longer than {} bytes", line_, kMaxText));
+    if (r.size() > kMaxText)
+      return fail(Code::kTooLarge, fmt::format("line {}: longer than {} bytes", line_, kMaxText));
     scanned_ = r.size();
     if (!finished_) return std::nullopt;
     end = r.size();
@@ -100,7 +101,8 @@ Result<std::optional<DocumentReader::Item>> DocumentReader::next_element() {
   }
   if (!scan_value()) {
     if (finished_) return bad("the document that begins here never ends");
-    if (scanned_ > kMaxText) return fail(Code::kTooLarge, fmt::format("line {}: a document longer than {} bytes", line_, kMaxText));
+    if (scanned_ > kMaxText)
+      return fail(Code::kTooLarge, fmt::format("line {}: a document longer than {} bytes", line_, kMaxText));
     return std::nullopt;
   }
   Item item{.text = rest().substr(0, scanned_), .line = line_};
@@ -137,16 +139,19 @@ Result<bool> DocumentReader::find_element() {
   }
 }
 
-/// Looks for the end of the element that begins here: its closing bracket or, of what is no object or array, the comma or bracket
-/// after it. False when it has not come yet.
+/// Looks for the end of the element that begins here: its closing bracket or, of what is no object or array, the comma
+/// or bracket after it. False when it has not come yet.
 bool DocumentReader::scan_value() {
   std::string_view r = rest();
   for (; scanned_ < r.size(); ++scanned_) {
     char c = r[scanned_];
     if (in_string_) {
-      if (escaped_) escaped_ = false;
-      else if (c == '\\') escaped_ = true;
-      else if (c == '"') in_string_ = false;
+      if (escaped_)
+        escaped_ = false;
+      else if (c == '\\')
+        escaped_ = true;
+      else if (c == '"')
+        in_string_ = false;
     } else if (c == '"') {
       in_string_ = true;
     } else if (c == '{' || c == '[') {

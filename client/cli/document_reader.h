@@ -1,10 +1,12 @@
 // DocumentReader: cuts a stream of JSON text into its documents, in bounded memory.
 //
-// Two forms, told apart by the first character that is not white space: one document a line, or one array of documents ('['). A byte order
-// mark, blank lines and carriage returns before line ends are skipped. In an array documents may spread over lines; the reader only finds where one
-// ends (brackets and strings), what is inside is the JSON parser's business.
+// Two forms, told apart by the first character that is not white space: one document a line, or one array of documents
+// ('['). A byte order mark, blank lines and carriage returns before line ends are skipped. In an array documents may
+// spread over lines; the reader only finds where one ends (brackets and strings), what is inside is the JSON parser's
+// business.
 //
-// Memory: the largest document's text, at most kMaxText, and a read-ahead. Pure: bytes are fed by whoever reads the file.
+// Memory: the largest document's text, at most kMaxText, and a read-ahead. Pure: bytes are fed by whoever reads the
+// file.
 #pragma once
 
 #include <optional>
@@ -51,8 +53,8 @@ class DocumentReader {
   std::string_view rest() const { return std::string_view(data_).substr(begin_, end_ - begin_); }
 
   std::string data_;
-  size_t begin_ = 0;  ///< of what is not consumed
-  size_t end_ = 0;    ///< of what was fed
+  size_t begin_ = 0;   ///< of what is not consumed
+  size_t end_ = 0;     ///< of what was fed
   uint64_t line_ = 1;  ///< of data_[begin_]
   bool finished_ = false;
   bool started_ = false;  ///< the byte order mark was looked for

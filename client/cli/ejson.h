@@ -10,19 +10,18 @@
 //   NaN, infinities                    {"$numberDouble": "NaN"}, "Infinity", "-Infinity"
 //   strings                            "text"; bytes that are no UTF-8: {"$rawString": "base64"}   (addition)
 //   binary                             {"$binary": {"base64": "...", "subType": "00"}}
-//   times, years 1970 to 9999          {"$date": "2026-01-31T12:00:00.5Z"}, up to nine digits after the point (addition)
-//   other times, in whole ms           {"$date": {"$numberLong": "-1"}}
-//   the rest of the times              {"$time": {"seconds": "-1", "nanoseconds": 5}}      (addition)
-//   extensions                         {"$extension": {"type": 5, "base64": "..."}}        (addition)
-//   a map whose first key is one of the words above or "$literal"
+//   times, years 1970 to 9999          {"$date": "2026-01-31T12:00:00.5Z"}, up to nine digits after the point
+//   (addition) other times, in whole ms           {"$date": {"$numberLong": "-1"}} the rest of the times {"$time":
+//   {"seconds": "-1", "nanoseconds": 5}}      (addition) extensions                         {"$extension": {"type": 5,
+//   "base64": "..."}}        (addition) a map whose first key is one of the words above or "$literal"
 //                                      {"$literal": {...}}                                 (addition)
 //
-// Read as well, for what other tools write: $numberInt, $numberLong, $numberDouble with any number of theirs, plain numbers up to 2^64 - 1, $date
-// with an offset or with a plain number of ms, {"$binary": "base64", "$type": "00"}. Other words with a dollar are keys like any others. A
-// binary's subType is not kept.
+// Read as well, for what other tools write: $numberInt, $numberLong, $numberDouble with any number of theirs, plain
+// numbers up to 2^64 - 1, $date with an offset or with a plain number of ms, {"$binary": "base64", "$type": "00"}.
+// Other words with a dollar are keys like any others. A binary's subType is not kept.
 //
-// Not kept: the width of integers and floats on the wire, and which NaN. Refused: duplicate keys, integers beyond 64 bits, text that is not UTF-8,
-// nesting beyond 100.
+// Not kept: the width of integers and floats on the wire, and which NaN. Refused: duplicate keys, integers beyond 64
+// bits, text that is not UTF-8, nesting beyond 100.
 //
 // Pure. Memory is a small multiple of the text.
 #pragma once
@@ -38,8 +37,8 @@ namespace holdfast::cli {
 /// Errors: kBadRequest; the message begins with "line N" or "line N, column M", counted from `first_line`.
 Result<Buffer> from_json(std::string_view text, uint64_t first_line = 1);
 
-/// One MessagePack value as one line of text. Errors: kBadRequest for bytes that are none, that have keys which are no strings, or
-/// that nest beyond 200.
+/// One MessagePack value as one line of text. Errors: kBadRequest for bytes that are none, that have keys which are no
+/// strings, or that nest beyond 200.
 Result<std::string> to_json(Bytes value);
 
 /// The same, spread over lines and indented, for people.

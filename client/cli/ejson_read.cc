@@ -16,7 +16,8 @@ using msgpack::Kind;
 using msgpack::Value;
 
 constexpr size_t kMaxNesting = 100;
-/// Brackets that a value of the deepest level may need as text: {"$date": {"$numberLong": ...}}, and $literal around each map.
+/// Brackets that a value of the deepest level may need as text: {"$date": {"$numberLong": ...}}, and $literal around
+/// each map.
 constexpr size_t kMaxBrackets = 2 * kMaxNesting + 4;
 
 constexpr size_t kMaxMessage = 200;
@@ -101,10 +102,14 @@ class Meaning {
     if (value_.kind != Kind::kString) return bad();
     std::string_view s = value_.bytes;
     std::optional<double> d;
-    if (s == "NaN") d = std::numeric_limits<double>::quiet_NaN();
-    else if (s == "Infinity") d = std::numeric_limits<double>::infinity();
-    else if (s == "-Infinity") d = -std::numeric_limits<double>::infinity();
-    else if (s.find_first_of("nN") == s.npos) d = number_from<double>(s);  // from_chars takes "nan" and "inf" of its own
+    if (s == "NaN")
+      d = std::numeric_limits<double>::quiet_NaN();
+    else if (s == "Infinity")
+      d = std::numeric_limits<double>::infinity();
+    else if (s == "-Infinity")
+      d = -std::numeric_limits<double>::infinity();
+    else if (s.find_first_of("nN") == s.npos)
+      d = number_from<double>(s);  // from_chars takes "nan" and "inf" of its own
     if (!d) return bad();
     w.float64(*d);
     return {};
@@ -188,7 +193,8 @@ class Meaning {
 
 // --- From events to MessagePack ---
 
-/// Receives the parser's events and appends MessagePack. Containers get one byte for their head, which is widened at their end.
+/// Receives the parser's events and appends MessagePack. Containers get one byte for their head, which is widened at
+/// their end.
 class Builder {
  public:
   using number_integer_t = nlohmann::json::number_integer_t;
@@ -197,17 +203,27 @@ class Builder {
   using string_t = nlohmann::json::string_t;
   using binary_t = nlohmann::json::binary_t;
 
-  bool null() { return scalar([](auto& w) { w.nil(); }); }
-  bool boolean(bool v) { return scalar([v](auto& w) { w.boolean(v); }); }
-  bool number_integer(number_integer_t v) { return scalar([v](auto& w) { w.integer(v); }); }
-  bool number_unsigned(number_unsigned_t v) { return scalar([v](auto& w) { w.uint(v); }); }
+  bool null() {
+    return scalar([](auto& w) { w.nil(); });
+  }
+  bool boolean(bool v) {
+    return scalar([v](auto& w) { w.boolean(v); });
+  }
+  bool number_integer(number_integer_t v) {
+    return scalar([v](auto& w) { w.integer(v); });
+  }
+  bool number_unsigned(number_unsigned_t v) {
+    return scalar([v](auto& w) { w.uint(v); });
+  }
   bool number_float(number_float_t v, const string_t& text) {
     if (text.find_first_of(".eE") == text.npos)
       return refuse(fmt::format("the integer {} does not fit into 64 bits; write it as a string, or with an exponent",
                                 text.size() > 40 ? text.substr(0, 40) + "..." : text));
     return scalar([v](auto& w) { w.float64(v); });
   }
-  bool string(string_t& v) { return scalar([&v](auto& w) { w.string(v); }); }
+  bool string(string_t& v) {
+    return scalar([&v](auto& w) { w.string(v); });
+  }
   bool binary(binary_t&) { return refuse("unexpected binary data"); }  // no JSON text has any
 
   bool start_object(size_t) { return open(true); }
@@ -324,7 +340,8 @@ class Builder {
     auto first = keys_.begin() + static_cast<ptrdiff_t>(o.first_key);
     if (keys_.end() - first < 2) return true;
     std::sort(first, keys_.end(), [this](const Key& a, const Key& b) { return text_of(a) < text_of(b); });
-    auto twin = std::adjacent_find(first, keys_.end(), [this](const Key& a, const Key& b) { return text_of(a) == text_of(b); });
+    auto twin =
+        std::adjacent_find(first, keys_.end(), [this](const Key& a, const Key& b) { return text_of(a) == text_of(b); });
     if (twin == keys_.end()) return true;
     return refuse(fmt::format("the key \"{}\" comes twice in one object", text_of(*twin)));
   }
@@ -341,7 +358,8 @@ std::unexpected<Error> failure(std::string_view text, uint64_t first_line, const
   std::string_view before = text.substr(0, std::min(*builder.position(), text.size()));
   uint64_t line = first_line + static_cast<uint64_t>(std::count(before.begin(), before.end(), '\n'));
   size_t line_start = before.rfind('\n') == before.npos ? 0 : before.rfind('\n') + 1;
-  return fail(Code::kBadRequest, fmt::format("line {}, column {}: {}", line, before.size() - line_start, builder.error()));
+  return fail(Code::kBadRequest,
+              fmt::format("line {}, column {}: {}", line, before.size() - line_start, builder.error()));
 }
 
 }  // namespace

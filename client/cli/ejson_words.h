@@ -1,5 +1,5 @@
-// The words that begin a map which stands for something else. Shared by reader and writer: a map that begins with one is a document's own only
-// inside $literal.
+// The words that begin a map which stands for something else. Shared by reader and writer: a map that begins with one
+// is a document's own only inside $literal.
 #pragma once
 
 #include <string_view>

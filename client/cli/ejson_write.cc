@@ -86,7 +86,9 @@ class Printer {
         else
           out_ += fmt::format(R"({{"$rawString":"{}"}})", to_base64(v.bytes));
         return {};
-      case Kind::kBinary: out_ += fmt::format(R"({{"$binary":{{"base64":"{}","subType":"00"}}}})", to_base64(v.bytes)); return {};
+      case Kind::kBinary:
+        out_ += fmt::format(R"({{"$binary":{{"base64":"{}","subType":"00"}}}})", to_base64(v.bytes));
+        return {};
       case Kind::kTime: out_ += time_text({v.i, v.nanoseconds}); return {};
       case Kind::kExtension:
         out_ += fmt::format(R"({{"$extension":{{"type":{},"base64":"{}"}}}})", v.extension_type, to_base64(v.bytes));

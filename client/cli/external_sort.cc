@@ -31,14 +31,16 @@ class ExternalSort::Run {
     char head[8];
     store_le(head, static_cast<uint32_t>(key.size()));
     store_le(head + 4, static_cast<uint32_t>(record.size()));
-    bool ok = std::fwrite(head, sizeof head, 1, file_) == 1 && std::fwrite(key.data(), 1, key.size(), file_) == key.size() &&
+    bool ok = std::fwrite(head, sizeof head, 1, file_) == 1 &&
+              std::fwrite(key.data(), 1, key.size(), file_) == key.size() &&
               std::fwrite(record.data(), 1, record.size(), file_) == record.size();
     if (!ok) return io_error("cannot write a temporary file");
     return {};
   }
 
   Result<> rewind() {
-    if (std::fflush(file_) != 0 || std::fseek(file_, 0, SEEK_SET) != 0) return io_error("cannot write a temporary file");
+    if (std::fflush(file_) != 0 || std::fseek(file_, 0, SEEK_SET) != 0)
+      return io_error("cannot write a temporary file");
     return {};
   }
 

@@ -1,7 +1,8 @@
 // ExternalSort: sorts records by key in bounded memory, spilling sorted runs to temporary files.
 //
-// Records go in by add(), then sort() is called once, then next() gives them in the order of their keys as bytes, the shorter first; equal keys
-// in the order in which they came. Files are unlinked as soon as they are made, so nothing stays behind however the process ends.
+// Records go in by add(), then sort() is called once, then next() gives them in the order of their keys as bytes, the
+// shorter first; equal keys in the order in which they came. Files are unlinked as soon as they are made, so nothing
+// stays behind however the process ends.
 //
 // Memory: about the given bound, and while merging a buffer and a record per run, at most kMaxRuns of them.
 #pragma once
@@ -57,7 +58,8 @@ class ExternalSort {
   Buffer arena_;
   std::vector<Entry> entries_;
   size_t given_ = 0;  ///< entries handed out, when nothing was spilled
-  std::vector<std::unique_ptr<Run>> runs_;  ///< in the order of making, which is the order of their records among equals
+  std::vector<std::unique_ptr<Run>>
+      runs_;  ///< in the order of making, which is the order of their records among equals
   std::vector<Run*> heap_;
   Run* current_ = nullptr;  ///< whose record next() gave last
 };

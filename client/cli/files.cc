@@ -26,7 +26,7 @@ std::unexpected<Error> os_error(int e, const std::string& what) {
 Result<Input> Input::open(const std::string& path) {
   int fd = path == "-" ? dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return os_error(errno, "cannot read " + (path == "-" ? "standard input" : path));
-  struct stat s {};
+  struct stat s{};
   bool known = fstat(fd, &s) == 0;
   if (known && S_ISDIR(s.st_mode)) {
     ::close(fd);
@@ -54,7 +54,7 @@ io::Task<Result<size_t>> Input::read(MutableBytes out) {
 
 Result<Output> Output::open(const std::string& path) {
   if (path == "-") return Output(stdout, "standard output", "");
-  struct stat s {};
+  struct stat s{};
   bool special = stat(path.c_str(), &s) == 0 && !S_ISREG(s.st_mode);
   std::string temporary = special ? "" : path + ".partial";
   FILE* file = std::fopen((special ? path : temporary).c_str(), "we");

@@ -1,4 +1,5 @@
-// Files and standard streams of the command: reading without holding up the network, writing that notices every failure.
+// Files and standard streams of the command: reading without holding up the network, writing that notices every
+// failure.
 #pragma once
 
 #include <cstdio>
@@ -36,7 +37,9 @@ class Output {
  public:
   static Result<Output> open(const std::string& path);
   Output(Output&& other) noexcept
-      : file_(std::exchange(other.file_, nullptr)), path_(std::move(other.path_)), temporary_(std::move(other.temporary_)) {}
+      : file_(std::exchange(other.file_, nullptr)),
+        path_(std::move(other.path_)),
+        temporary_(std::move(other.temporary_)) {}
   Output& operator=(Output&&) = delete;
   ~Output();  ///< removes what was not finished
 

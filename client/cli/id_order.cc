@@ -55,9 +55,7 @@ Buffer id_order_key(Bytes id) {
       key = kNumber;
       append_be(key, sortable(v.f));
       return key;
-    case Kind::kString:
-      key = kString;
-      return key.append(v.bytes);
+    case Kind::kString: key = kString; return key.append(v.bytes);
     case Kind::kBinary:
       key = kBinary;
       append_be(key, static_cast<uint32_t>(v.bytes.size()));
@@ -68,9 +66,7 @@ Buffer id_order_key(Bytes id) {
       append_be(key, static_cast<uint64_t>(v.i) ^ uint64_t{1} << 63);
       append_be(key, v.nanoseconds);
       return key;
-    default:
-      key = kOther;
-      return key.append(id);
+    default: key = kOther; return key.append(id);
   }
 }
 

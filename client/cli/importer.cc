@@ -14,7 +14,9 @@ bool is_map(Bytes value) {
 
 }  // namespace
 
-bool is_refusal(Code code) { return code == Code::kBadRequest || code == Code::kTooLarge || code == Code::kDuplicateKey; }
+bool is_refusal(Code code) {
+  return code == Code::kBadRequest || code == Code::kTooLarge || code == Code::kDuplicateKey;
+}
 
 Importer::Importer(io::Executor& executor, client::Collection into, ImportOptions options, OnRefused on_refused)
     : into_(std::move(into)),
@@ -86,7 +88,8 @@ io::Task<bool> Importer::insert(const Batch& batch, size_t first, size_t last) {
   if (!is_refusal(error.code)) {
     if (!failure_ || stopped_at_) {
       stopped_at_.reset();
-      failure_ = Error{error.code, fmt::format("lines {} to {}: {}", batch[first].line, batch[last - 1].line, error.message)};
+      failure_ =
+          Error{error.code, fmt::format("lines {} to {}: {}", batch[first].line, batch[last - 1].line, error.message)};
     }
     co_return false;
   }

@@ -1,8 +1,9 @@
-// Importer: documents as JSON text in, insert-many batches out, several under way at once; finds exactly which document the server refuses.
+// Importer: documents as JSON text in, insert-many batches out, several under way at once; finds exactly which document
+// the server refuses.
 //
-// A batch is all or nothing, so a refused one is halved until the refused document stands alone; everything else in it goes in. Without
-// keep_going the import stops there: documents of the same batch before the refused one are in, none after it, and of later batches those that were
-// already under way.
+// A batch is all or nothing, so a refused one is halved until the refused document stands alone; everything else in it
+// goes in. Without keep_going the import stops there: documents of the same batch before the refused one are in, none
+// after it, and of later batches those that were already under way.
 //
 // One core. Documents in memory: in_flight + 1 batches.
 #pragma once
@@ -62,7 +63,8 @@ class Importer {
   OnRefused on_refused_;
   io::TaskGroup group_;
   io::Semaphore slots_;
-  int searching_ = 0;  ///< batches in which the refused document is being looked for: an import that may stop there sends no others
+  int searching_ =
+      0;  ///< batches in which the refused document is being looked for: an import that may stop there sends no others
   io::WaitList searched_;
   Batch batch_;
   size_t batch_bytes_ = 0;

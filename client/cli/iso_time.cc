@@ -63,8 +63,9 @@ std::optional<std::string> to_iso(Instant t) {
   if (t.seconds < 0 || t.seconds >= kEndOf9999) return std::nullopt;
   std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(t.seconds / kDay))};
   int64_t in_day = t.seconds % kDay;
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                                static_cast<unsigned>(date.day()), in_day / 3600, in_day / 60 % 60, in_day % 60);
+  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), in_day / 3600,
+                                in_day / 60 % 60, in_day % 60);
   if (t.nanoseconds != 0) {
     std::string digits = fmt::format("{:09}", t.nanoseconds);
     // As MongoDB writes it: three digits when they are enough.
@@ -76,7 +77,8 @@ std::optional<std::string> to_iso(Instant t) {
 
 std::optional<Instant> from_iso(std::string_view text) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  bool date_ok = number(text, 4, year) && literal(text, '-') && number(text, 2, month) && literal(text, '-') && number(text, 2, day);
+  bool date_ok = number(text, 4, year) && literal(text, '-') && number(text, 2, month) && literal(text, '-') &&
+                 number(text, 2, day);
   if (!date_ok || !(literal(text, 'T') || literal(text, 't') || literal(text, ' '))) return std::nullopt;
   bool time_ok = number(text, 2, hour) && literal(text, ':') && number(text, 2, minute);
   if (time_ok && literal(text, ':')) time_ok = number(text, 2, second);
@@ -86,7 +88,8 @@ std::optional<Instant> from_iso(std::string_view text) {
   std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                                    std::chrono::day(static_cast<unsigned>(day))};
   if (year < 1 || !date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-  out.seconds = std::chrono::sys_days(date).time_since_epoch().count() * kDay + hour * 3600 + minute * 60 + second - ahead;
+  out.seconds =
+      std::chrono::sys_days(date).time_since_epoch().count() * kDay + hour * 3600 + minute * 60 + second - ahead;
   return out;
 }
 

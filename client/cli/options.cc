@@ -14,7 +14,8 @@ constexpr uint16_t kDefaultPort = 6900;
 constexpr const char* kAbout =
     "holdfast: talks to a Holdfast server.\n"
     "\n"
-    "JSON is MongoDB Extended JSON v2 (relaxed): {\"$date\": ...}, {\"$binary\": ...} and so on stand for what JSON lacks.\n"
+    "JSON is MongoDB Extended JSON v2 (relaxed): {\"$date\": ...}, {\"$binary\": ...} and so on stand for what JSON "
+    "lacks.\n"
     "Documents go to standard output, one a line; errors to standard error, as `holdfast: code: sentence`.";
 
 constexpr const char* kFooter =
@@ -65,7 +66,9 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
 
   CLI::App* insert = command(app, line, Command::kInsert, "insert", "Insert one document and print its _id");
   collection(insert);
-  insert->add_option("JSON", line.document, "the document, or - to read it from standard input; without _id it gets one")->required();
+  insert
+      ->add_option("JSON", line.document, "the document, or - to read it from standard input; without _id it gets one")
+      ->required();
 
   CLI::App* get = command(app, line, Command::kGet, "get", "Print the document with this _id");
   collection(get);
@@ -87,23 +90,30 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   collection(remove);
   remove->add_option("FILTER", line.query, "which document, as in find")->required();
 
-  CLI::App* count = command(app, line, Command::kCount, "count", "Print how many documents there are, or how many match");
+  CLI::App* count =
+      command(app, line, Command::kCount, "count", "Print how many documents there are, or how many match");
   collection(count);
   count->add_option("QUERY", line.query, "as in find");
 
-  CLI::App* import = command(app, line, Command::kImport, "import",
-                             "Insert the documents of a file: one a line, or one JSON array (told apart by itself). Stops at the first "
-                             "document that is refused, and names its line");
+  CLI::App* import = command(
+      app, line, Command::kImport, "import",
+      "Insert the documents of a file: one a line, or one JSON array (told apart by itself). Stops at the first "
+      "document that is refused, and names its line");
   collection(import);
   import->add_option("FILE", line.file, "the file, or - for standard input")->required();
-  import->add_flag("--continue", line.keep_going, "go on after a refused document; name each of them, and exit with 1 at the end");
+  import->add_flag("--continue", line.keep_going,
+                   "go on after a refused document; name each of them, and exit with 1 at the end");
 
-  CLI::App* exports = command(app, line, Command::kExport, "export",
-                              "Write all documents of one moment, one a line, ordered by _id: numbers, strings (by their bytes), binary, "
-                              "booleans, times");
+  CLI::App* exports = command(
+      app, line, Command::kExport, "export",
+      "Write all documents of one moment, one a line, ordered by _id: numbers, strings (by their bytes), binary, "
+      "booleans, times");
   collection(exports);
-  exports->add_option("FILE", line.file, "the file, which appears when it is complete; - for standard output")->capture_default_str();
-  exports->add_option("--sort-memory", raw.sort_memory, "memory for sorting; what does not fit goes to temporary files in TMPDIR (64MiB)")
+  exports->add_option("FILE", line.file, "the file, which appears when it is complete; - for standard output")
+      ->capture_default_str();
+  exports
+      ->add_option("--sort-memory", raw.sort_memory,
+                   "memory for sorting; what does not fit goes to temporary files in TMPDIR (64MiB)")
       ->option_text("SIZE");
 
   command(app, line, Command::kStats, "stats", "Print the server's figures as JSON");
@@ -127,7 +137,10 @@ std::optional<std::string> check(CommandLine& line, const Raw& raw) {
 }  // namespace
 
 std::optional<Duration> parse_duration(std::string_view text) {
-  int64_t unit = text.ends_with("ms") ? 1'000'000 : text.ends_with('s') ? 1'000'000'000 : text.ends_with('m') ? 60'000'000'000 : 0;
+  int64_t unit = text.ends_with("ms")  ? 1'000'000
+                 : text.ends_with('s') ? 1'000'000'000
+                 : text.ends_with('m') ? 60'000'000'000
+                                       : 0;
   if (unit == 0) return std::nullopt;
   text.remove_suffix(unit == 1'000'000 ? 2 : 1);
   auto n = number_from<int64_t>(text);
@@ -156,9 +169,13 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
   app.set_version_flag("--version", "holdfast " HOLDFAST_VERSION "\n", "Print the version and exit");
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--connect", raw.connect, "the server (localhost:6900; HOLDFAST_CONNECT sets it too)")->option_text("HOST:PORT")->envname("HOLDFAST_CONNECT");
-  app.add_option("--db", line.client.database, "the database; without it the server's default one")->option_text("NAME");
-  app.add_option("--timeout", raw.timeout, "how long one operation may take, with all its attempts (15s)")->option_text("TIME");
+  app.add_option("--connect", raw.connect, "the server (localhost:6900; HOLDFAST_CONNECT sets it too)")
+      ->option_text("HOST:PORT")
+      ->envname("HOLDFAST_CONNECT");
+  app.add_option("--db", line.client.database, "the database; without it the server's default one")
+      ->option_text("NAME");
+  app.add_option("--timeout", raw.timeout, "how long one operation may take, with all its attempts (15s)")
+      ->option_text("TIME");
   add_commands(app, line, raw);
   try {
     app.parse(argc, argv);

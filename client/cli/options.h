@@ -25,7 +25,8 @@ struct CommandLine {
   uint64_t sort_memory = uint64_t{64} << 20;
 };
 
-/// What main() does: go on with this, or leave with that exit code because everything was said (help, version, a usage error).
+/// What main() does: go on with this, or leave with that exit code because everything was said (help, version, a usage
+/// error).
 std::variant<CommandLine, int> parse_command_line(int argc, char** argv);
 
 /// "15s", "500ms", "2m"; nothing for anything else, and for zero.

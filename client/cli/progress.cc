@@ -30,8 +30,8 @@ void Progress::show(Time now, uint64_t documents, uint64_t bytes) {
   if (!on_terminal_ || now < next_) return;
   next_ = now + kPause;
   double elapsed = static_cast<double>((now - begin_).ns) / 1e9;
-  std::string text = fmt::format("{} documents, {:.1f} MB, {:.0f} documents/s", documents, static_cast<double>(bytes) / 1e6,
-                                 static_cast<double>(documents) / elapsed);
+  std::string text = fmt::format("{} documents, {:.1f} MB, {:.0f} documents/s", documents,
+                                 static_cast<double>(bytes) / 1e6, static_cast<double>(documents) / elapsed);
   if (total_bytes_) text += bar(bytes, *total_bytes_);
   std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
   std::fflush(stderr);

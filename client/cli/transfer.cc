@@ -81,7 +81,8 @@ io::Task<Result<>> export_file(client::Collection from, const CommandLine& line)
     HF_CO_TRY(page, co_await stream.next());
     if (!page) break;
     Bytes document;
-    for (auto it = page->begin(); it.next(document);) HF_CO_CHECK_OK(sorted.add(document_order_key(document), document));
+    for (auto it = page->begin(); it.next(document);)
+      HF_CO_CHECK_OK(sorted.add(document_order_key(document), document));
   }
   HF_CO_CHECK_OK(sorted.sort());
   for (Bytes document;;) {

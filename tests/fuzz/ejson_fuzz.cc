@@ -1,5 +1,5 @@
-// JSON text: what is taken is a sound value, which printed and read again is itself; the cutter of streams finds the same documents however
-// the text arrives. The same bytes are also printed as if they were MessagePack.
+// JSON text: what is taken is a sound value, which printed and read again is itself; the cutter of streams finds the
+// same documents however the text arrives. The same bytes are also printed as if they were MessagePack.
 #include "client/cli/document_reader.h"
 #include "client/cli/ejson.h"
 #include "io/base/msgpack.h"

@@ -1,5 +1,5 @@
-// Envelopes and arguments from the network. What a parser takes must lie within its input, and must mean the same when it is written
-// again.
+// Envelopes and arguments from the network. What a parser takes must lie within its input, and must mean the same when
+// it is written again.
 #include "io/wire/args.h"
 #include "io/wire/reply.h"
 #include "io/wire/request.h"
@@ -69,7 +69,8 @@ void check_request(Bytes payload) {
   check_args(r.args);
 
   Buffer again;
-  RequestWriter w(again, {.id = r.id, .op = r.op, .database = r.database, .collection = r.collection, .no_reply = r.no_reply});
+  RequestWriter w(again,
+                  {.id = r.id, .op = r.op, .database = r.database, .collection = r.collection, .no_reply = r.no_reply});
   w.args().raw(r.args.empty() ? Bytes("\xc0") : r.args);
   FUZZ_CHECK(w.end());
   Request same;

@@ -13,7 +13,19 @@ inline Buffer insert_many_args() {
   size_t first = blob.size();
   msgpack::Writer(blob).map(2).string("n").uint(1).string("_id").string("b");
   Buffer args;
-  msgpack::Writer(args).map(3).string("ids").array(2).string("a").string("").string("blob").binary(blob).string("offsets").array(3).uint(0).uint(first).uint(blob.size());
+  msgpack::Writer(args)
+      .map(3)
+      .string("ids")
+      .array(2)
+      .string("a")
+      .string("")
+      .string("blob")
+      .binary(blob)
+      .string("offsets")
+      .array(3)
+      .uint(0)
+      .uint(first)
+      .uint(blob.size());
   return args;
 }
 
@@ -29,12 +41,13 @@ inline Buffer request(Op op, Bytes args) {
 inline std::vector<Buffer> requests() {
   Buffer query, update, batch, find_by_id;
   msgpack::Writer(query).map(2).string("query").map(1).string("a").uint(1).string("limit").uint(5);
-  msgpack::Writer(update).map(2).string("filter").map(0).string("update").map(1).string("$inc").map(1).string("n").uint(1);
+  msgpack::Writer(update).map(2).string("filter").map(0).string("update").map(1).string("$inc").map(1).string("n").uint(
+      1);
   msgpack::Writer(find_by_id).map(1).string("id").string("a");
   Buffer inner = request(Op::kPing, "\x80").substr(kFrameHeaderSize);
   msgpack::Writer(batch).map(1).string("requests").array(2).raw(inner).raw(inner);
-  return {request(Op::kInsertMany, insert_many_args()), request(Op::kFind, query), request(Op::kUpdateOne, update),
-          request(Op::kFindById, find_by_id), request(Op::kBatch, batch), request(Op::kDrop, "\xc0")};
+  return {request(Op::kInsertMany, insert_many_args()), request(Op::kFind, query),  request(Op::kUpdateOne, update),
+          request(Op::kFindById, find_by_id),           request(Op::kBatch, batch), request(Op::kDrop, "\xc0")};
 }
 
 }  // namespace holdfast::wire

@@ -1,4 +1,5 @@
-// The command's pure or nearly pure parts: cutting a stream into documents, the order of ids, sorting outside memory, flags.
+// The command's pure or nearly pure parts: cutting a stream into documents, the order of ids, sorting outside memory,
+// flags.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,7 +47,8 @@ using Cut = std::vector<std::string>;
 
 TEST(DocumentReader, TakesOneDocumentALine) {
   EXPECT_EQ(cut("{\"a\":1}\n{\"a\":2}\n"), (Cut{"1:{\"a\":1}", "2:{\"a\":2}"}));
-  EXPECT_EQ(cut("{}\r\n\r\n  \n  {\"a\": 2} \r\n{}"), (Cut{"1:{}", "4:{\"a\": 2}", "5:{}"})) << "blank lines, CRLF, no last line end";
+  EXPECT_EQ(cut("{}\r\n\r\n  \n  {\"a\": 2} \r\n{}"), (Cut{"1:{}", "4:{\"a\": 2}", "5:{}"}))
+      << "blank lines, CRLF, no last line end";
   EXPECT_EQ(cut("\xef\xbb\xbf{}\n"), Cut{"1:{}"}) << "a byte order mark";
   EXPECT_EQ(cut("oops\n{}"), (Cut{"1:oops", "2:{}"})) << "what is inside is the parser's business";
 }
@@ -160,11 +162,13 @@ TEST(Flags, ReadTimesAndEndpoints) {
   EXPECT_EQ(parse_duration("15s"), seconds(15));
   EXPECT_EQ(parse_duration("500ms"), milliseconds(500));
   EXPECT_EQ(parse_duration("2m"), seconds(120));
-  for (auto text : {"", "s", "15", "15h", "-1s", "0s", "1.5s", "99999999999999999999s", "9223372036854775807m"}) EXPECT_EQ(parse_duration(text), std::nullopt) << text;
+  for (auto text : {"", "s", "15", "15h", "-1s", "0s", "1.5s", "99999999999999999999s", "9223372036854775807m"})
+    EXPECT_EQ(parse_duration(text), std::nullopt) << text;
   EXPECT_EQ(parse_endpoint("db:1"), (io::Endpoint{"db", 1}));
   EXPECT_EQ(parse_endpoint("db"), (io::Endpoint{"db", 6900}));
   EXPECT_EQ(parse_endpoint(":7000"), (io::Endpoint{"localhost", 7000}));
-  for (auto text : {"", "db:", "db:x", "db:0", "db:65536", "::1:5"}) EXPECT_EQ(parse_endpoint(text), std::nullopt) << text;
+  for (auto text : {"", "db:", "db:x", "db:0", "db:65536", "::1:5"})
+    EXPECT_EQ(parse_endpoint(text), std::nullopt) << text;
 }
 
 }  // namespace

@@ -1,133 +1,12 @@
+// What the client sends, and sends again, when connections break, servers refuse and time runs out.
 #include "client/client.h"
 
 #include <gtest/gtest.h>
 
-#include "io/wire/args.h"
-#include "io/wire/reply.h"
-#include "io/wire/request.h"
-#include "tests/support/loop_network.h"
+#include "tests/support/scripted_server.h"
 
 namespace holdfast::client {
 namespace {
-
-using test::LoopConnection;
-using wire::Op;
-
-Buffer map1(std::string_view key, uint64_t value) {
-  Buffer b;
-  msgpack::Writer(b).map(1).string(key).uint(value);
-  return b;
-}
-
-/// A request as the server got it, owned.
-struct Seen {
-  uint64_t id;
-  Op op;
-  std::string collection, database;
-  Buffer args;
-};
-
-/// The server's side of one connection, led by hand.
-struct Peer {
-  std::unique_ptr<LoopConnection> connection;
-  wire::FrameReader reader;
-  uint64_t next_lsn = 100;
-
-  io::Task<std::optional<Seen>> receive() {
-    for (;;) {
-      auto payload = reader.next();
-      if (payload && *payload) {
-        wire::Request r;
-        auto parsed = wire::parse_request(**payload, r);
-        EXPECT_TRUE(parsed) << parsed.error().text();
-        co_return Seen{r.id, r.op, std::string(r.collection), std::string(r.database), Buffer(r.args)};
-      }
-      auto n = co_await connection->read_some(reader.prepare());
-      if (!n || *n == 0) co_return std::nullopt;
-      reader.commit(*n);
-    }
-  }
-  io::Task<void> send(Buffer bytes) { (void)co_await connection->write_all(bytes); }
-  io::Task<void> answer(uint64_t id, Buffer result = "") {
-    Buffer out;
-    wire::ReplyWriter w(out, id);
-    if (!result.empty()) w.result().raw(result);
-    w.end({Lsn(next_lsn++), Lsn(7)});
-    co_await send(std::move(out));
-  }
-  io::Task<void> refuse(uint64_t id, Error error) {
-    Buffer out;
-    wire::ReplyWriter w(out, id);
-    w.fail(error);
-    w.end({});
-    co_await send(std::move(out));
-  }
-};
-
-/// Decides what happens to each request: answers, breaks the connection, or keeps silent (returns true: go on with this
-/// connection).
-using Handler = std::function<io::Task<bool>(Peer&, Seen)>;
-
-io::Task<void> serve_one(std::shared_ptr<Peer> peer, Handler& handler, std::vector<Seen>& log) {
-  while (auto request = co_await peer->receive()) {
-    if (request->op == Op::kHello) continue;  // goes first on every connection, and nobody waits for its answer
-    log.push_back(*request);
-    if (!co_await handler(*peer, *request)) break;
-  }
-  peer->connection->close();
-}
-
-class ClientTest : public testing::Test {
- protected:
-  static io::Task<bool> echo_ok(Peer& peer, Seen request) {
-    co_await peer.answer(request.id);
-    co_return true;
-  }
-
-  io::Task<void> accept_all() {
-    for (;;) {
-      auto connection = co_await world_.network.accepted.pop();
-      if (!connection) co_return;
-      auto peer = std::make_shared<Peer>();
-      peer->connection = std::move(*connection);
-      peers_.push_back(peer);
-      world_.executor.spawn(serve_one(peer, handler_, log_));
-    }
-  }
-
-  Client& start(Options options, Handler handler) {
-    handler_ = std::move(handler);
-    world_.executor.spawn(accept_all());
-    client_.emplace(world_.host, std::move(options));
-    return *client_;
-  }
-
-  /// Runs a task of the client's and everything that follows from it.
-  template <class T>
-  T run(io::Task<T> task) {
-    std::optional<T> out;
-    auto keep = [](io::Task<T> inner, std::optional<T>& into) -> io::Task<void> {
-      into.emplace(co_await std::move(inner));
-    };
-    world_.executor.spawn(keep(std::move(task), out));
-    world_.executor.run();
-    EXPECT_TRUE(out) << "the call never ended";
-    return std::move(*out);
-  }
-
-  void TearDown() override {
-    if (client_) {
-      world_.executor.spawn(client_->close());
-      world_.executor.run();
-    }
-  }
-
-  test::LoopHost world_;
-  Handler handler_;
-  std::vector<Seen> log_;
-  std::vector<std::shared_ptr<Peer>> peers_;
-  std::optional<Client> client_;
-};
 
 /// Answers the first request by breaking the connection, the others with success: `result` of the given kind.
 Handler break_first(Buffer result) {
@@ -183,7 +62,12 @@ TEST_F(ClientTest, MatchesAnswersByIdInWhateverOrderTheyCome) {
   for (int i = 0; i < 3; ++i)
     world_.executor.spawn(ask(c.collection("things"), std::string(1, static_cast<char>('a' + i)), got[i]));
   world_.executor.run();
-  EXPECT_EQ(got, (std::vector<Buffer>{"\xa1" "a", "\xa1" "b", "\xa1" "c"}));
+  EXPECT_EQ(got, (std::vector<Buffer>{"\xa1"
+                                      "a",
+                                      "\xa1"
+                                      "b",
+                                      "\xa1"
+                                      "c"}));
   EXPECT_EQ(world_.network.dials, 1);
 }
 
@@ -349,7 +233,9 @@ TEST_F(ClientTest, GivesALateAnswerToNobody) {
         co_await p.answer(999'999);
         co_return true;
       }
-      co_await p.answer(*kept, "\xa5" "first");
+      co_await p.answer(*kept,
+                        "\xa5"
+                        "first");
       co_await p.answer(id, "\xa6second");
       co_return true;
     };
@@ -506,106 +392,6 @@ TEST_F(ClientTest, SurvivesACrashAtAnyMoment) {
     for (int i = 0; i < steps; ++i) world.executor.run_one();
     world.executor.crash();
   }
-}
-
-TEST_F(ClientTest, RefusesRawValuesThatAreNotOne) {
-  Client& c = start({}, silent());
-  EXPECT_EQ(run(c.collection("x").insert_one("\x81\xa1" "a")).error().code, Code::kBadRequest);
-  EXPECT_EQ(run(c.collection("x").insert_one("\x80\x80")).error().code, Code::kBadRequest);
-  EXPECT_EQ(run(c.collection("x").insert_one("\x90")).error().code, Code::kBadRequest);
-  EXPECT_EQ(run(c.collection("x").find("\x01")).error().code, Code::kBadRequest);
-  EXPECT_EQ(run(c.call({.op = Op::kPing, .args = "\x80\x80"})).error().code, Code::kBadRequest);
-  EXPECT_EQ(log_.size(), 0u);
-}
-
-TEST_F(ClientTest, LaysInsertManyOutAsTheServerReadsIt) {
-  Client& c = start({}, [](Peer& p, Seen s) { return echo_ok(p, s); });
-  auto r = run(c.collection("things").insert_many({map1("_id", 5), map1("a", 2)}));
-  ASSERT_TRUE(r) << r.error().text();
-  ASSERT_EQ(r->value.size(), 2u);
-  EXPECT_EQ(r->value[0], "\x05");
-  ASSERT_EQ(log_.size(), 1u);
-  auto many = wire::parse_insert_many(log_[0].args);
-  ASSERT_TRUE(many);
-  Bytes d;
-  ASSERT_TRUE(many->next(d));
-  EXPECT_EQ(d, map1("_id", 5));
-  ASSERT_TRUE(many->next(d));
-  EXPECT_EQ(*msgpack::lookup(d, "_id"), r->value[1]);
-  EXPECT_EQ(*msgpack::lookup(d, "a"), "\x02");
-}
-
-TEST_F(ClientTest, SendsABatchAndGivesEachItsAnswer) {
-  Client& c = start({}, [](Peer& peer, Seen request) {
-    auto serve = [](Peer& p, Seen s) -> io::Task<bool> {
-      Buffer out;
-      wire::ReplyWriter outer(out, s.id);
-      auto batch = wire::parse_batch(s.args);
-      outer.result().map(2).string("is_batch").boolean(true).string("responses").array(batch->count());
-      Bytes raw;
-      while (batch->next(raw)) {
-        wire::Request inner;
-        EXPECT_TRUE(wire::parse_request(raw, inner));
-        wire::ReplyWriter w(out, inner.id, wire::ReplyWriter::Framing::kNested);
-        if (inner.op == Op::kDrop)
-          w.fail({Code::kReadOnly, "no writes"});
-        else
-          w.result().map(1).string("count").uint(4);
-        w.end({Lsn(3), Lsn(3)});
-      }
-      outer.end({Lsn(3), Lsn(3)});
-      co_await p.send(out);
-      co_return true;
-    };
-    return serve(peer, request);
-  });
-  auto r = run(c.batch({{.op = Op::kCount, .collection = "a", .args = {}, .database = {}},
-                        {.op = Op::kDrop, .collection = "b", .args = {}, .database = {}}}));
-  ASSERT_TRUE(r) << r.error().text();
-  ASSERT_EQ(r->size(), 2u);
-  EXPECT_TRUE((*r)[0]);
-  EXPECT_EQ((*r)[1].error().code, Code::kReadOnly);
-}
-
-TEST_F(ClientTest, ExportsPageByPageAndSkipsEmptyOnes) {
-  Client& c = start({}, [](Peer& peer, Seen request) {
-    auto serve = [](Peer& p, Seen s) -> io::Task<bool> {
-      auto args = wire::parse_export(s.args);
-      Buffer out;
-      msgpack::Writer w(out);
-      if (args->cursor.empty())
-        w.map(3).string("docs").array(1).map(0).string("cursor").binary("one").string("lsn").uint(9);
-      else if (args->cursor == "one")
-        w.map(3).string("docs").array(0).string("cursor").binary("two").string("lsn").uint(9);
-      else
-        w.map(2).string("docs").array(2).map(0).map(0).string("lsn").uint(9);
-      co_await p.answer(s.id, out);
-      co_return true;
-    };
-    return serve(peer, request);
-  });
-  ExportStream stream = c.collection("things").export_all();
-  auto page = run(stream.next());
-  ASSERT_TRUE(page && *page);
-  EXPECT_EQ((*page)->size(), 1u);
-  page = run(stream.next());
-  ASSERT_TRUE(page && *page);
-  EXPECT_EQ((*page)->size(), 2u);
-  EXPECT_EQ(stream.lsn(), Lsn(9));
-  page = run(stream.next());
-  ASSERT_TRUE(page);
-  EXPECT_FALSE(*page);
-  EXPECT_EQ(log_.size(), 3u);
-}
-
-TEST_F(ClientTest, GeneratesIdsThatDifferAndHaveTheShape) {
-  Client& c = start({}, silent());
-  std::set<std::string> ids;
-  for (int i = 0; i < 1000; ++i) ids.insert(c.generate_id());
-  EXPECT_EQ(ids.size(), 1000u);
-  for (auto& id : ids) EXPECT_TRUE(has_generated_shape(id)) << id;
-  EXPECT_FALSE(has_generated_shape(std::string(59, 'a')));
-  EXPECT_FALSE(has_generated_shape(std::string(59, 'a') + "1"));
 }
 
 }  // namespace

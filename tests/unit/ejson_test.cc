@@ -36,14 +36,37 @@ Buffer encoded(F write) {
 }
 
 TEST(Ejson, KeepsTextThatIsInItsOwnForm) {
-  for (std::string_view text : {
-           R"({})", R"([])", R"(null)", R"(true)", R"("")", R"({"b":1,"a":{"z":[1,2,{"y":null}]}})", R"(-5)", R"(9223372036854775807)",
-           R"(-9223372036854775808)", R"({"$numberUnsigned":"18446744073709551615"})", R"(1.0)", R"(-0.0)", R"(0.1)", R"(1e+300)", R"(5e-324)",
-           R"({"$numberDouble":"NaN"})", R"({"$numberDouble":"-Infinity"})", R"({"$date":"2026-01-31T12:00:00Z"})",
-           R"({"$date":"2026-01-31T12:00:00.500Z"})", R"({"$date":"1970-01-01T00:00:00.000000001Z"})", R"({"$date":{"$numberLong":"-1"}})",
-           R"({"$time":{"seconds":"-1","nanoseconds":5}})", R"({"$binary":{"base64":"AAEC","subType":"00"}})",
-           R"({"$extension":{"type":-5,"base64":"AA=="}})", R"({"$rawString":"/w=="})", R"({"$set":{"a":1}})", R"({"a":{"$gt":5}})",
-           R"({"$literal":{"$date":"no date"}})", R"({"$literal":{"$literal":{"a":1}}})", R"({"a":1,"$date":2})", R"("\"\\\n\r\t\b\f\u0000\u001f\u007f é 😀")"})
+  for (std::string_view text : {R"({})",
+                                R"([])",
+                                R"(null)",
+                                R"(true)",
+                                R"("")",
+                                R"({"b":1,"a":{"z":[1,2,{"y":null}]}})",
+                                R"(-5)",
+                                R"(9223372036854775807)",
+                                R"(-9223372036854775808)",
+                                R"({"$numberUnsigned":"18446744073709551615"})",
+                                R"(1.0)",
+                                R"(-0.0)",
+                                R"(0.1)",
+                                R"(1e+300)",
+                                R"(5e-324)",
+                                R"({"$numberDouble":"NaN"})",
+                                R"({"$numberDouble":"-Infinity"})",
+                                R"({"$date":"2026-01-31T12:00:00Z"})",
+                                R"({"$date":"2026-01-31T12:00:00.500Z"})",
+                                R"({"$date":"1970-01-01T00:00:00.000000001Z"})",
+                                R"({"$date":{"$numberLong":"-1"}})",
+                                R"({"$time":{"seconds":"-1","nanoseconds":5}})",
+                                R"({"$binary":{"base64":"AAEC","subType":"00"}})",
+                                R"({"$extension":{"type":-5,"base64":"AA=="}})",
+                                R"({"$rawString":"/w=="})",
+                                R"({"$set":{"a":1}})",
+                                R"({"a":{"$gt":5}})",
+                                R"({"$literal":{"$date":"no date"}})",
+                                R"({"$literal":{"$literal":{"a":1}}})",
+                                R"({"a":1,"$date":2})",
+                                R"("\"\\\n\r\t\b\f\u0000\u001f\u007f é 😀")"})
     EXPECT_EQ(round_trip(text), text);
 }
 
@@ -96,13 +119,27 @@ TEST(Ejson, RefusesNumbersThatDoNotFit) {
 }
 
 TEST(Ejson, RefusesWordsWithTheWrongContent) {
-  for (std::string_view text : {R"({"$date": "yesterday"})", R"({"$date": 1.5})", R"({"$date": "2026-02-30T00:00:00Z"})", R"({"$date": {"a": 1}})",
-                                R"({"$numberLong": 5})", R"({"$numberLong": "5x"})", R"({"$numberLong": ""})", R"({"$numberLong": "9223372036854775808"})",
-                                R"({"$numberInt": "2147483648"})", R"({"$numberDouble": "nan"})", R"({"$numberDouble": "inf"})", R"({"$numberUnsigned": "-1"})",
-                                R"({"$binary": {"base64": "A", "subType": "00"}})", R"({"$binary": {"base64": "AAA="}})",
-                                R"({"$binary": {"base64": "AAA=", "subType": "xx"}})", R"({"$binary": "AA==", "x": 1})", R"({"$date": "2026-01-31T12:00:00Z", "b": 1})",
-                                R"({"$time": {"seconds": "1", "nanoseconds": 1000000000}})", R"({"$extension": {"type": 128, "base64": ""}})",
-                                R"({"$literal": 5})", R"({"$rawString": "?"})"})
+  for (std::string_view text : {R"({"$date": "yesterday"})",
+                                R"({"$date": 1.5})",
+                                R"({"$date": "2026-02-30T00:00:00Z"})",
+                                R"({"$date": {"a": 1}})",
+                                R"({"$numberLong": 5})",
+                                R"({"$numberLong": "5x"})",
+                                R"({"$numberLong": ""})",
+                                R"({"$numberLong": "9223372036854775808"})",
+                                R"({"$numberInt": "2147483648"})",
+                                R"({"$numberDouble": "nan"})",
+                                R"({"$numberDouble": "inf"})",
+                                R"({"$numberUnsigned": "-1"})",
+                                R"({"$binary": {"base64": "A", "subType": "00"}})",
+                                R"({"$binary": {"base64": "AAA="}})",
+                                R"({"$binary": {"base64": "AAA=", "subType": "xx"}})",
+                                R"({"$binary": "AA==", "x": 1})",
+                                R"({"$date": "2026-01-31T12:00:00Z", "b": 1})",
+                                R"({"$time": {"seconds": "1", "nanoseconds": 1000000000}})",
+                                R"({"$extension": {"type": 128, "base64": ""}})",
+                                R"({"$literal": 5})",
+                                R"({"$rawString": "?"})"})
     EXPECT_TRUE(why(text).contains("must have the form")) << text << ": " << why(text);
 }
 
@@ -114,7 +151,8 @@ TEST(Ejson, NamesLineAndColumn) {
 }
 
 TEST(Ejson, RefusesWhatIsNoJson) {
-  for (std::string_view text : {"", " ", "{", "{\"a\"}", "[1,]", "{\"a\":1,}", "nul", "'a'", "\"\x01\"", "{} {}", "// c\n1", "\"\\ud800\"", "\"\xff\"", "\xff\xfe{", "[1 2]"})
+  for (std::string_view text : {"", " ", "{", "{\"a\"}", "[1,]", "{\"a\":1,}", "nul", "'a'", "\"\x01\"", "{} {}",
+                                "// c\n1", "\"\\ud800\"", "\"\xff\"", "\xff\xfe{", "[1 2]"})
     EXPECT_NE(why(text), "taken") << text;
 }
 
@@ -132,7 +170,9 @@ TEST(Ejson, TakesAHundredLevelsAndNoMore) {
 TEST(Ejson, PrintsOnlySoundMessagePack) {
   EXPECT_FALSE(to_json(""));
   EXPECT_FALSE(to_json("\xc1"));
-  EXPECT_FALSE(to_json("\x82\xa1" "a\x01"));
+  EXPECT_FALSE(
+      to_json("\x82\xa1"
+              "a\x01"));
   EXPECT_FALSE(to_json("\x01\x01"));
   EXPECT_FALSE(to_json("\x81\x01\x01")) << "a key that is a number";
   EXPECT_FALSE(to_json("\x81\xa1\xff\x01")) << "a key that is not UTF-8";
@@ -169,7 +209,8 @@ class RandomValue {
   }
 
   std::string key() {
-    static constexpr std::string_view kWords[] = {"$date", "$binary", "$literal", "$numberLong", "$numberDouble", "$time", "$set", "$rawString", "base64"};
+    static constexpr std::string_view kWords[] = {"$date", "$binary", "$literal",   "$numberLong", "$numberDouble",
+                                                  "$time", "$set",    "$rawString", "base64"};
     return rng_.chance(1, 3) ? std::string(kWords[rng_.below(std::size(kWords))]) : text();
   }
 
@@ -255,13 +296,20 @@ TEST(Ejson, SurvivesDamagedText) {
 }
 
 TEST(Base64, IsThatOfTheRfc) {
-  const std::pair<std::string, std::string> kVectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<std::string, std::string> kVectors[] = {{"", ""},
+                                                          {"f", "Zg=="},
+                                                          {"fo", "Zm8="},
+                                                          {"foo", "Zm9v"},
+                                                          {"foob", "Zm9vYg=="},
+                                                          {"fooba", "Zm9vYmE="},
+                                                          {"foobar", "Zm9vYmFy"}};
   for (auto& [plain, text] : kVectors) {
     EXPECT_EQ(to_base64(plain), text);
     EXPECT_EQ(from_base64(text), plain);
   }
   EXPECT_EQ(from_base64("Zg"), "f") << "padding may be left out";
-  for (auto text : {"Z", "Zg=", "Zg===", "Z===", "Zh==", "Zm9=", "Z g=", "Zm9v=", "====", "=", "Zg==Zg=="}) EXPECT_EQ(from_base64(text), std::nullopt) << text;
+  for (auto text : {"Z", "Zg=", "Zg===", "Z===", "Zh==", "Zm9=", "Z g=", "Zm9v=", "====", "=", "Zg==Zg=="})
+    EXPECT_EQ(from_base64(text), std::nullopt) << text;
 }
 
 TEST(IsoTime, KnowsTheCalendar) {
@@ -273,8 +321,10 @@ TEST(IsoTime, KnowsTheCalendar) {
   EXPECT_EQ(to_iso({253'402'300'799, 999'999'999}), "9999-12-31T23:59:59.999999999Z");
   EXPECT_EQ(to_iso({253'402'300'800, 0}), std::nullopt);
   EXPECT_EQ(to_iso({-1, 0}), std::nullopt);
-  for (auto text : {"", "2000", "2000-01-01", "2001-02-29T00:00:00Z", "2000-13-01T00:00:00Z", "2000-01-01T24:00:00Z", "2000-01-01T00:00:60Z", "2000-01-01T00:00:00",
-                    "2000-01-01T00:00:00.Z", "2000-01-01T00:00:00.1234567890Z", "2000-01-01T00:00:00+1", "2000-01-01T00:00:00+01:00x", "0000-01-01T00:00:00Z"})
+  for (auto text :
+       {"", "2000", "2000-01-01", "2001-02-29T00:00:00Z", "2000-13-01T00:00:00Z", "2000-01-01T24:00:00Z",
+        "2000-01-01T00:00:60Z", "2000-01-01T00:00:00", "2000-01-01T00:00:00.Z", "2000-01-01T00:00:00.1234567890Z",
+        "2000-01-01T00:00:00+1", "2000-01-01T00:00:00+01:00x", "0000-01-01T00:00:00Z"})
     EXPECT_EQ(from_iso(text), std::nullopt) << text;
 }
 

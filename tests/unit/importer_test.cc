@@ -37,7 +37,8 @@ class ImporterTest : public testing::Test {
   }
 
   static io::Task<void> accept_all(ImporterTest& test) {
-    while (auto connection = co_await test.world_.network.accepted.pop()) test.world_.executor.spawn(serve(test, std::move(*connection)));
+    while (auto connection = co_await test.world_.network.accepted.pop())
+      test.world_.executor.spawn(serve(test, std::move(*connection)));
   }
 
   Buffer answer(Bytes payload) {
@@ -68,10 +69,12 @@ class ImporterTest : public testing::Test {
   /// Line i holds {"n": i}, but for the lines given.
   Result<> import(uint64_t lines, ImportOptions options, std::map<uint64_t, std::string> other = {}) {
     std::optional<Result<>> result;
-    auto all = [](ImporterTest& test, uint64_t n, ImportOptions o, std::map<uint64_t, std::string> texts, std::optional<Result<>>& out) -> io::Task<void> {
+    auto all = [](ImporterTest& test, uint64_t n, ImportOptions o, std::map<uint64_t, std::string> texts,
+                  std::optional<Result<>>& out) -> io::Task<void> {
       test.world_.executor.spawn(accept_all(test));
       client::Client client(test.world_.host, {.connections = 2});
-      test.importer_.emplace(test.world_.executor, client.collection("things"), o, [&test](uint64_t line, const Error&) { test.refused_.insert(line); });
+      test.importer_.emplace(test.world_.executor, client.collection("things"), o,
+                             [&test](uint64_t line, const Error&) { test.refused_.insert(line); });
       for (uint64_t line = 1; line <= n; ++line) {
         std::string text = texts.contains(line) ? texts[line] : "{\"n\":" + std::to_string(line) + "}";
         if (!co_await test.importer_->add(text, line)) break;

@@ -37,7 +37,11 @@ TEST(Request, ComesBackAsItWasWritten) {
 
 TEST(Request, TakesTheEncodingOfTheOriginalsClient) {
   // id as uint32, op as uint8, keys in its order.
-  Buffer b = "\x84\xa2id\xce\x00\x00\x00\x01\xa2op\xcc\x0a\xaa" "collection\xa1" "c\xa4" "args\x81\xa2id\xa1x"s;
+  Buffer b =
+      "\x84\xa2id\xce\x00\x00\x00\x01\xa2op\xcc\x0a\xaa"
+      "collection\xa1"
+      "c\xa4"
+      "args\x81\xa2id\xa1x"s;
   Request r;
   ASSERT_TRUE(parse_request(b, r)) << parse_request(b, r).error().text();
   EXPECT_EQ(r.id, 1u);
@@ -75,8 +79,13 @@ TEST(Request, RefusesWhatIsMalformed) {
 }
 
 TEST(Request, RefusesCredentialsWithAClearSentence) {
-  EXPECT_EQ(error_of("\x83\xa2id\x01\xa2op\x01\xa4" "auth\xa2xy"), Code::kUnsupported);
-  EXPECT_EQ(error_of("\x83\xa2id\x01\xa2op\x01\xa4" "auth\xa0"), Code::kIo) << "empty credentials are none";
+  EXPECT_EQ(error_of("\x83\xa2id\x01\xa2op\x01\xa4"
+                     "auth\xa2xy"),
+            Code::kUnsupported);
+  EXPECT_EQ(error_of("\x83\xa2id\x01\xa2op\x01\xa4"
+                     "auth\xa0"),
+            Code::kIo)
+      << "empty credentials are none";
 }
 
 TEST(Request, KeepsIdAndNoReplyOfWhatItRefuses) {
@@ -248,7 +257,9 @@ TEST(Reply, NestsInABatchWithoutALength) {
 }
 
 TEST(Reply, OfTheOriginalsServerIsUnderstood) {
-  Buffer b = "\x82\xa2id\xce\0\0\0\x07\xa5" "error\xa9not found"s;
+  Buffer b =
+      "\x82\xa2id\xce\0\0\0\x07\xa5"
+      "error\xa9not found"s;
   auto r = parse_reply(b);
   ASSERT_TRUE(r);
   EXPECT_EQ(r->id, 7u);
