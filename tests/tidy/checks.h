@@ -35,7 +35,7 @@ void check_includes(const Source& source, const Rules& rules, Report& report);
 void check_text(const Source& source, const Rules& rules, Report& report);
 /// Nothing unexpected at the top, every source in a layer.
 void check_tree(const std::string& top, const std::vector<Source>& sources, const Rules& rules, Report& report);
-/// A README.md in each layer and top folder that has sources.
+/// A README.md in each top folder, and each that the rules name, that has sources.
 void check_readmes(const std::vector<Source>& sources, const Rules& rules, Report& report);
 /// Undefined symbols: nothing of the operating system outside its places.
 void check_symbols(const std::vector<Object>& objects, const Rules& rules, Report& report);

@@ -41,6 +41,8 @@ bool add(Rules& rules, const Words& w) {
     append(rules.symbols, rest, w.end());
   } else if (w[0] == "refuse") {
     append(rules.refused, rest, w.end());
+  } else if (w[0] == "readme") {
+    append(rules.readmes, rest, w.end());
   } else if (w[0] == "top") {
     append(rules.top, rest, w.end());
   } else {

@@ -28,6 +28,7 @@ struct Rules {
   Words symbols;
   Words refused;
   std::map<std::string, Words> exceptions;  ///< source -> symbols
+  Words readmes;
   Words top;
   std::string problem;  ///< why the file could not be read; empty when it could
 

@@ -87,11 +87,11 @@ void check_readmes(const std::vector<Source>& sources, const Rules& rules, Repor
   std::set<std::string> need, have;
   for (const Source& s : sources) {
     if (s.path.ends_with("/README.md")) have.insert(s.path.substr(0, s.path.rfind('/')));
-    if (!is_code(s.path)) continue;
+    if (!is_code(s.path) || !s.path.contains('/')) continue;
     need.insert(s.path.substr(0, s.path.find('/')));
-    need.insert(rules.layer_of(s.path));
+    for (const std::string& folder : rules.readmes)
+      if (s.path.starts_with(folder + "/")) need.insert(folder);
   }
-  need.erase("");
   for (const std::string& folder : need)
     if (!have.contains(folder))
       report.push_back(folder +
