@@ -171,6 +171,17 @@ io::Task<int> exports(client::Collection collection, const CommandLine& line) {
   co_return done ? kExitOk : complain_of_output(done.error());
 }
 
+/// A long command outlives a restart of the server, within --timeout; but a server that is not there at its start is
+/// soon said to be so.
+constexpr int kPatientAttempts = 1000;
+
+io::Task<int> ensure_reached(io::Host& host, const CommandLine& line) {
+  client::Client client(host, line.client);
+  auto r = co_await client.ping();
+  co_await client.close();
+  co_return r ? kExitOk : complain(r.error());
+}
+
 io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine& line) {
   client::Collection collection = client.collection(line.collection);
   switch (line.command) {
@@ -191,6 +202,10 @@ io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine
 }  // namespace
 
 io::Task<int> run_command(io::Host& host, CommandLine line) {
+  if (line.command == Command::kImport || line.command == Command::kExport) {
+    if (int exit = co_await ensure_reached(host, line); exit != kExitOk) co_return exit;
+    line.client.max_attempts = kPatientAttempts;
+  }
   client::Client client(host, line.client);
   int exit = co_await dispatch(host, client, line);
   co_await client.close();
