@@ -157,10 +157,10 @@ io::Task<int> stats(client::Client& client) {
 io::Task<int> import(io::Host& host, client::Collection collection, const CommandLine& line) {
   auto report = co_await import_file(host, std::move(collection), line);
   if (!report) co_return complain(report.error());
-  int printed = print(fmt::format("{} documents inserted", report->inserted));
+  int printed = print(documents(report->inserted) + (report->inserted == 1 ? " was inserted" : " were inserted"));
   if (report->refused > 0) {
-    std::fprintf(stderr, "holdfast: bad_request: %llu documents were refused\n",
-                 static_cast<unsigned long long>(report->refused));
+    std::fprintf(stderr, "holdfast: bad_request: %s refused\n",
+                 (documents(report->refused) + (report->refused == 1 ? " was" : " were")).c_str());
     co_return kExitRefused;
   }
   co_return printed;
