@@ -76,8 +76,7 @@ io::Task<Result<>> Link::connect(Time deadline) {
 void Link::greet() {
   wire::RequestWriter writer(unsent_, {.id = next_id_++, .op = wire::Op::kHello});
   writer.args().raw(options_.hello);
-  bool fits = writer.end().has_value();
-  HF_ASSERT(fits, "a hello is small");
+  HF_ASSERT(writer.end(), "a hello is small");
 }
 
 io::Task<Result<>> Link::room(Time deadline) {
@@ -145,10 +144,11 @@ io::Task<Error> Link::read_loop() {
 }
 
 std::optional<Error> Link::take_replies() {
+  bool freed = false;
   for (;;) {
     auto payload = reader_.next();
     if (!payload) return payload.error();
-    if (!*payload) return std::nullopt;
+    if (!*payload) break;
     auto reply = wire::parse_reply(**payload);
     if (!reply) return reply.error();
     auto it = pending_.find(reply->id);
@@ -161,8 +161,10 @@ std::optional<Error> Link::take_replies() {
     auto pending = std::move(it->second);
     pending_.erase(it);
     settle(*pending, *reply);
-    freed_.notify_one();
+    freed = true;
   }
+  if (freed) freed_.notify_all();
+  return std::nullopt;
 }
 
 void Link::settle(Pending& pending, const wire::Reply& reply) {

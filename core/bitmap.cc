@@ -7,7 +7,9 @@
 namespace holdfast::core {
 
 Bitmap::Bitmap() : bitmap_(roaring_bitmap_create()) { HF_ASSERT(bitmap_, "memory for an empty bitmap"); }
-Bitmap::Bitmap(const Bitmap& other) : bitmap_(roaring_bitmap_copy(other.bitmap_)) { HF_ASSERT(bitmap_, "memory for a bitmap"); }
+Bitmap::Bitmap(const Bitmap& other) : bitmap_(roaring_bitmap_copy(other.bitmap_)) {
+  HF_ASSERT(bitmap_, "memory for a bitmap");
+}
 Bitmap::Bitmap(Bitmap&& other) noexcept : bitmap_(std::exchange(other.bitmap_, nullptr)) {}
 Bitmap& Bitmap::operator=(Bitmap other) noexcept {
   std::swap(bitmap_, other.bitmap_);
@@ -21,7 +23,9 @@ void Bitmap::add(Ordinal o) { roaring_bitmap_add(bitmap_, o.value); }
 void Bitmap::add_range(Ordinal first, Ordinal end) {
   if (first < end) roaring_bitmap_add_range_closed(bitmap_, first.value, end.value - 1);
 }
-void Bitmap::add_many(std::span<const uint32_t> ordinals) { roaring_bitmap_add_many(bitmap_, ordinals.size(), ordinals.data()); }
+void Bitmap::add_many(std::span<const uint32_t> ordinals) {
+  roaring_bitmap_add_many(bitmap_, ordinals.size(), ordinals.data());
+}
 void Bitmap::remove(Ordinal o) { roaring_bitmap_remove(bitmap_, o.value); }
 void Bitmap::remove_from(Ordinal o) { roaring_bitmap_remove_range_closed(bitmap_, o.value, UINT32_MAX); }
 bool Bitmap::contains(Ordinal o) const { return roaring_bitmap_contains(bitmap_, o.value); }

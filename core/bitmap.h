@@ -1,6 +1,7 @@
 // Bitmap: a compressed set of ordinals. The one place that knows CRoaring.
 //
-// Its own serialization is never used (0.2.66 does not validate what it reads): what goes to disk is runs of ordinals (index_file.h).
+// Its own serialization is never used (0.2.66 does not validate what it reads): what goes to disk is runs of ordinals
+// (index_file.h).
 #pragma once
 
 #include <memory>

@@ -12,6 +12,8 @@ Result<> fatal(Result<> synced, const std::string& path) {
 
 io::Task<Result<>> sync_file(io::File& file, std::string path) { co_return fatal(co_await file.sync(), path); }
 
-io::Task<Result<>> sync_names(io::Disk& disk, std::string directory) { co_return fatal(co_await disk.sync_dir(directory), directory); }
+io::Task<Result<>> sync_names(io::Disk& disk, std::string directory) {
+  co_return fatal(co_await disk.sync_dir(directory), directory);
+}
 
 }  // namespace holdfast::core

@@ -20,7 +20,8 @@ std::unexpected<Error> bad(const char* what) { return fail(Code::kCorrupt, what)
 
 template <class T>
 Result<std::vector<T>> decode_array(Bytes part, uint64_t count) {
-  // `count` is from a checksummed header, and part.size() from the file itself: the two must agree before anything is allocated.
+  // `count` is from a checksummed header, and part.size() from the file itself: the two must agree before anything is
+  // allocated.
   if (part.size() % sizeof(T) != 0 || part.size() / sizeof(T) != count) return bad("a section's length does not fit");
   std::vector<T> out(count);
   for (size_t i = 0; i < count; ++i) out[i] = load_le<T>(part.data() + i * sizeof(T));
@@ -33,7 +34,8 @@ Result<Bitmap> decode_runs(ByteReader& in, uint32_t runs, uint32_t ordinals) {
   uint64_t last_end = 0;
   for (uint32_t i = 0; i < runs; ++i) {
     uint64_t first = in.le<uint32_t>(), length = in.le<uint32_t>();
-    if (!in.ok() || length == 0 || first + length > ordinals || (i > 0 && first <= last_end)) return bad("a live set is malformed");
+    if (!in.ok() || length == 0 || first + length > ordinals || (i > 0 && first <= last_end))
+      return bad("a live set is malformed");
     last_end = first + length;
     if (length >= 64) {
       out.add_range(Ordinal(static_cast<uint32_t>(first)), Ordinal(static_cast<uint32_t>(last_end)));
@@ -61,7 +63,8 @@ Result<std::vector<std::pair<CollectionId, Bitmap>>> decode_live(Bytes part, uin
 Result<> check_contents(const LoadedIndex& x, int id_hash_bits) {
   const IndexRun& run = x.run;
   if (!std::is_sorted(run.hashes.begin(), run.hashes.end())) return bad("the hashes are out of order");
-  if (id_hash_bits < 64 && !run.hashes.empty() && run.hashes.back() >> id_hash_bits != 0) return bad("the hashes are too wide");
+  if (id_hash_bits < 64 && !run.hashes.empty() && run.hashes.back() >> id_hash_bits != 0)
+    return bad("the hashes are too wide");
   for (size_t i = 0; i < run.entries.size(); ++i) {
     if (run.entries[i].ordinal() >= x.covers.next_ordinal) return bad("an entry names a record that is not covered");
     if (i > 0 && run.hashes[i] == run.hashes[i - 1] && run.entries[i].ordinal() >= run.entries[i - 1].ordinal())
@@ -88,7 +91,11 @@ IndexEntry IndexImage::covered(IndexEntry e) const {
 }
 
 IndexEncoder::IndexEncoder(const ShardIdentity& identity, int id_hash_bits, IndexImage image)
-    : identity_(identity), id_hash_bits_(id_hash_bits), image_(std::move(image)), out_(kHeaderBytes, '\0'), part_begin_(kHeaderBytes) {
+    : identity_(identity),
+      id_hash_bits_(id_hash_bits),
+      image_(std::move(image)),
+      out_(kHeaderBytes, '\0'),
+      part_begin_(kHeaderBytes) {
   HF_ASSERT(image_.offsets.size() == image_.covers.next_ordinal.value, "one offset per covered record");
   out_.reserve(kHeaderBytes + image_.run->hashes.size() * 12 + image_.offsets.size() * 4 + 4096);
 }
@@ -120,8 +127,10 @@ bool IndexEncoder::part_step(size_t units) {
     case Part::kOffsets:
       for (; units > 0 && at_ < image_.offsets.size(); --units, ++at_) append_le(out_, image_.offsets[at_]);
       return at_ == image_.offsets.size();
-    case Part::kLive: return live_step(units);
-    case Part::kDone: break;
+    case Part::kLive:
+      return live_step(units);
+    case Part::kDone:
+      break;
   }
   return true;
 }
@@ -191,7 +200,8 @@ void IndexEncoder::end_part() {
 
 Result<LoadedIndex> decode_index(Bytes bytes, const ShardIdentity& identity, int id_hash_bits) {
   if (bytes.size() < kHeaderBytes) return bad("too short");
-  if (!MUTANT("index-file-believed-unchecked")) HF_CHECK_OK(check_seal(bytes.substr(0, kHeaderBytes), kMagic, kVersion));
+  if (!MUTANT("index-file-believed-unchecked"))
+    HF_CHECK_OK(check_seal(bytes.substr(0, kHeaderBytes), kMagic, kVersion));
   ByteReader in(bytes.substr(kSealBytes));
   ShardIdentity found;
   found.cluster_id = in.le<uint64_t>();

@@ -1,7 +1,8 @@
 // Index files (.sidx): what a shard would otherwise have to learn by reading its whole .db file.
 //
-// A cache, nothing more: written whole, never synced, never changed, and believed only when every checksum fits, it covers no more than the MANIFEST's
-// length, and catching up from it ends in the MANIFEST's digest. Pure: the shard does the reading and writing. The byte map is in FORMAT.md.
+// A cache, nothing more: written whole, never synced, never changed, and believed only when every checksum fits, it
+// covers no more than the MANIFEST's length, and catching up from it ends in the MANIFEST's digest. Pure: the shard
+// does the reading and writing. The byte map is in FORMAT.md.
 #pragma once
 
 #include <optional>
@@ -60,9 +61,9 @@ class IndexEncoder {
   IndexImage image_;
   Buffer out_;
   Part part_ = Part::kHashes;
-  size_t at_ = 0;           // within the part
-  uint64_t entries_ = 0;    // written
-  size_t part_begin_ = 0;   // in out_
+  size_t at_ = 0;          // within the part
+  uint64_t entries_ = 0;   // written
+  size_t part_begin_ = 0;  // in out_
   uint64_t lengths_[4] = {};
   uint32_t crcs_[4] = {};
   // kLive: the run of ordinals that is open, and where its set's run count stands.
@@ -72,8 +73,8 @@ class IndexEncoder {
   uint32_t runs_ = 0;
 };
 
-/// Errors: kCorrupt, kUnsupported (newer), without naming the file. Nothing in `bytes` is believed before its checksum was seen, and
-/// nothing is allocated beyond a small multiple of bytes.size().
+/// Errors: kCorrupt, kUnsupported (newer), without naming the file. Nothing in `bytes` is believed before its checksum
+/// was seen, and nothing is allocated beyond a small multiple of bytes.size().
 Result<LoadedIndex> decode_index(Bytes bytes, const ShardIdentity& identity, int id_hash_bits);
 
 }  // namespace holdfast::core

@@ -37,9 +37,12 @@ void LiveSets::drop(Lsn lsn, CollectionId collection) {
   auto it = sets_.find(collection);
   if (it == sets_.end()) return;
   it->second.dropped = std::min(it->second.dropped, lsn);
-  if (lsn > horizon_) return;
-  sets_.erase(it);
-  last_ = nullptr;
+  forget_dropped();
+}
+
+void LiveSets::forget_dropped() {
+  Lsn below = MUTANT("dropped-set-forgotten-early") ? horizon_ : std::min(horizon_, checkpoint_);
+  if (std::erase_if(sets_, [&](const auto& s) { return s.second.dropped <= below; }) > 0) last_ = nullptr;
 }
 
 void LiveSets::set_horizon(Lsn horizon) {
@@ -47,7 +50,12 @@ void LiveSets::set_horizon(Lsn horizon) {
   horizon_ = horizon;
   while (!deaths_.empty() && deaths_.front().lsn <= horizon) deaths_.pop_front();
   while (!begins_.empty() && begins_.front().lsn <= horizon) begins_.pop_front();
-  if (std::erase_if(sets_, [&](const auto& s) { return s.second.dropped <= horizon; }) > 0) last_ = nullptr;
+  forget_dropped();
+}
+
+void LiveSets::set_checkpoint(Lsn checkpoint) {
+  checkpoint_ = checkpoint;
+  forget_dropped();
 }
 
 Ordinal LiveSets::bound(Lsn snapshot, Ordinal next) const {
@@ -72,10 +80,10 @@ Bitmap LiveSets::at(CollectionId collection, Lsn snapshot, Ordinal next) const {
   return live;
 }
 
-std::vector<std::pair<CollectionId, Bitmap>> LiveSets::copy() const {
+std::vector<std::pair<CollectionId, Bitmap>> LiveSets::copy(Lsn lsn) const {
   std::vector<std::pair<CollectionId, Bitmap>> out;
   for (const auto& [id, set] : sets_)
-    if (set.dropped == Lsn::max()) out.emplace_back(id, set.live);
+    if (set.dropped > lsn) out.emplace_back(id, set.live);
   return out;
 }
 

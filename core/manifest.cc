@@ -17,7 +17,8 @@ constexpr uint64_t kMagic = magic("HFMANIF\n");
 constexpr uint32_t kVersion = 1;
 constexpr uint64_t kMaxManifestBytes = uint64_t{256} << 20;
 constexpr std::string_view kPrefix = "MANIFEST.";
-/// A newer one that is not valid is renamed to this, so that it cannot come back once its place in the shards' files has been written again.
+/// A newer one that is not valid is renamed to this, so that it cannot come back once its place in the shards' files
+/// has been written again.
 constexpr std::string_view kAsidePrefix = "torn-MANIFEST.";
 
 std::string manifest_path(const std::string& data_path, uint64_t number, std::string_view prefix = kPrefix) {
@@ -29,7 +30,8 @@ std::optional<uint64_t> number_of(std::string_view name, std::string_view prefix
   name.remove_prefix(prefix.size());
   uint64_t n = 0;
   auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), n);
-  if (error != std::errc() || end != name.data() + name.size() || n == 0 || fmt::to_string(n) != name) return std::nullopt;
+  if (error != std::errc() || end != name.data() + name.size() || n == 0 || fmt::to_string(n) != name)
+    return std::nullopt;
   return n;
 }
 
@@ -56,7 +58,8 @@ Result<> decode_databases(ByteReader& in, uint32_t count, Manifest& m) {
 }
 
 bool has_database(const Manifest& m, DatabaseId id) {
-  auto it = std::lower_bound(m.databases.begin(), m.databases.end(), id, [](const ManifestDatabase& d, DatabaseId i) { return d.id < i; });
+  auto it = std::lower_bound(m.databases.begin(), m.databases.end(), id,
+                             [](const ManifestDatabase& d, DatabaseId i) { return d.id < i; });
   return it != m.databases.end() && it->id == id;
 }
 
@@ -67,8 +70,8 @@ Result<> decode_collections(ByteReader& in, uint32_t count, Manifest& m) {
     c.database = DatabaseId(in.le<uint32_t>());
     c.documents = in.le<uint64_t>();
     c.name = take_name(in);
-    if (!in.ok() || c.id == CollectionId(0) || c.id >= m.next_collection || c.name.empty() || !has_database(m, c.database) ||
-        (!m.collections.empty() && c.id <= m.collections.back().id))
+    if (!in.ok() || c.id == CollectionId(0) || c.id >= m.next_collection || c.name.empty() ||
+        !has_database(m, c.database) || (!m.collections.empty() && c.id <= m.collections.back().id))
       return bad("its list of collections is malformed");
     m.collections.push_back(std::move(c));
   }
@@ -85,7 +88,8 @@ Result<> decode_shards(ByteReader& in, uint32_t count, Manifest& m) {
     s.next_ordinal = Ordinal(in.le<uint32_t>());
     s.lsn = Lsn(in.le<uint64_t>());
     s.digest = in.le<uint64_t>();
-    bool in_order = m.shards.empty() || std::pair(m.shards.back().database, m.shards.back().shard) < std::pair(s.database, s.shard);
+    bool in_order =
+        m.shards.empty() || std::pair(m.shards.back().database, m.shards.back().shard) < std::pair(s.database, s.shard);
     bool length_ok = s.db_length >= kBlockBytes && s.db_length <= kMaxShardFileBytes &&
                      (s.db_length % kBlockBytes == 0 || MUTANT("flush-shares-block"));
     if (!in.ok() || !in_order || !length_ok || !has_database(m, s.database) || s.next_ordinal.value > kMaxRecords)
@@ -140,7 +144,8 @@ Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t serv
   HF_CHECK_OK(check_seal(bytes, kMagic, kVersion));
   ByteReader in(bytes.substr(kSealBytes));
   if (in.le<uint64_t>() != bytes.size()) return bad("its length is not what it says");
-  if (in.le<uint64_t>() != cluster_id || in.le<uint64_t>() != server_id) return bad("it belongs to another cluster or server");
+  if (in.le<uint64_t>() != cluster_id || in.le<uint64_t>() != server_id)
+    return bad("it belongs to another cluster or server");
   Manifest m;
   m.number = in.le<uint64_t>();
   m.position.lsn = Lsn(in.le<uint64_t>());
@@ -177,7 +182,8 @@ io::Task<Result<Listed>> list_manifests(io::Disk& disk, std::string data_path) {
   co_return out;
 }
 
-io::Task<Result<Manifest>> read_manifest(io::Disk& disk, std::string path, uint64_t number, uint64_t cluster_id, uint64_t server_id) {
+io::Task<Result<Manifest>> read_manifest(io::Disk& disk, std::string path, uint64_t number, uint64_t cluster_id,
+                                         uint64_t server_id) {
   HF_CO_TRY(bytes, co_await io::read_whole(disk, path, kMaxManifestBytes));
   HF_CO_TRY(m, decode_manifest(bytes, cluster_id, server_id));
   if (m.number != number) co_return bad("it has another number than its name");
@@ -199,7 +205,8 @@ io::Task<Result<>> set_aside(io::Disk& disk, std::string data_path, uint64_t num
 
 }  // namespace
 
-io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id, uint64_t server_id) {
+io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id,
+                                                uint64_t server_id) {
   HF_CO_TRY(listed, co_await list_manifests(host.disk, data_path));
   FoundManifests found;
   for (uint64_t n : listed.aside) found.highest_number = std::max(found.highest_number, n);
@@ -214,8 +221,7 @@ io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data
       found.valid.push_back(std::move(*m));
       continue;
     }
-    // A newer format is not damage, and neither is a read that failed: it may succeed the next time.
-    if (m.error().code == Code::kUnsupported || m.error().code == Code::kIo) co_return fail(m.error().code, path + ": " + m.error().message);
+    if (m.error().code == Code::kUnsupported) co_return fail(Code::kUnsupported, path + ": " + m.error().message);
     found.notes.push_back(fmt::format("{} is not valid ({}) and is left out of account", path, m.error().message));
     if (found.valid.empty()) bad_and_newer.push_back(n);
   }
@@ -230,7 +236,8 @@ io::Task<Result<>> write_manifest(io::Host& host, std::string data_path, const M
                                   uint64_t server_id) {
   std::string path = manifest_path(data_path, manifest.number);
   Buffer bytes = encode_manifest(manifest, cluster_id, server_id);
-  if (bytes.size() > kMaxManifestBytes) co_return fail(Code::kTooLarge, path + " would be larger than any MANIFEST may be");
+  if (bytes.size() > kMaxManifestBytes)
+    co_return fail(Code::kTooLarge, path + " would be larger than any MANIFEST may be");
   HF_CO_TRY(file, co_await host.disk.open(path, io::Open::kCreate));
   Result<> written = co_await io::write_fully(*file, 0, bytes);
   if (!written) {

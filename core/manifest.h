@@ -1,7 +1,8 @@
 // The data directory's own files: HOLDFAST (what this directory is), LOCK, and MANIFEST.<n> (checkpoints).
 //
-// A checkpoint is one MANIFEST, written whole under a new number, synced, and its directory synced. The newest valid one counts; the one before it
-// is kept, and the journal reaches back to it, so that one damaged MANIFEST loses nothing.
+// A checkpoint is one MANIFEST, written whole under a new number, synced, and its directory synced. The newest valid
+// one counts; the one before it is kept, and the journal reaches back to it, so that one damaged MANIFEST loses
+// nothing.
 #pragma once
 
 #include <string>
@@ -23,9 +24,10 @@ struct DirectorySettings {
   bool operator==(const DirectorySettings&) const = default;
 };
 
-/// HOLDFAST: two slots, each in a block of its own, with a serial number and a checksum; the valid slot with the larger number counts. Changing it
-/// writes one slot, syncs, writes the other, and syncs: at any instant one of them is whole, and afterwards neither says what was before. It is made as HOLDFAST.new, synced, renamed, and its directory synced, so that
-/// a crash while it is made leaves either none or a whole one; a HOLDFAST.new that is found is removed.
+/// HOLDFAST: two slots, each in a block of its own, with a serial number and a checksum; the valid slot with the larger
+/// number counts. Changing it writes one slot, syncs, writes the other, and syncs: at any instant one of them is whole,
+/// and afterwards neither says what was before. It is made as HOLDFAST.new, synced, renamed, and its directory synced,
+/// so that a crash while it is made leaves either none or a whole one; a HOLDFAST.new that is found is removed.
 io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 /// kNotFound when there is no HOLDFAST; kUnsupported when it is of a newer format; kCorrupt when no slot is valid.
 /// Durable: what it returns. (It writes one slot again: what a dead process left may be in the page cache alone.)
@@ -61,21 +63,24 @@ Buffer encode_manifest(const Manifest& manifest, uint64_t cluster_id, uint64_t s
 /// kCorrupt for anything but the bytes of a whole MANIFEST of that cluster and server.
 Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t server_id);
 
-/// The MANIFESTs found, newest first, at most two valid ones; and one note per file that was not valid. Those that are not valid and newer than a valid one
-/// are renamed to torn-MANIFEST.<n>: a later look must not find them whole after all, when what they describe has been written over.
-/// Durable: what it returns. Errors: kUnsupported (a newer program's), kIo. No valid one is no error here; with highest_number > 0 it is damage.
+/// The MANIFESTs found, newest first, at most two valid ones; and one note per file that was not valid. Those that are
+/// not valid and newer than a valid one are renamed to torn-MANIFEST.<n>: a later look must not find them whole after
+/// all, when what they describe has been written over. Durable: what it returns. Errors: kUnsupported (a newer
+/// program's), kIo. No valid one is no error here; with highest_number > 0 it is damage.
 struct FoundManifests {
   std::vector<Manifest> valid;
   std::vector<std::string> notes;
   uint64_t highest_number = 0;  ///< of any MANIFEST file, valid or not: the next one is larger
 };
-io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id, uint64_t server_id);
+io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id,
+                                                uint64_t server_id);
 
 /// Writes MANIFEST.<number>, syncs it and the directory. Durable when this returns. The number must be new.
 /// Errors: kDiskFull (nothing happened; take the next number when there is room), kIo and others: fatal.
 io::Task<Result<>> write_manifest(io::Host& host, std::string data_path, const Manifest& manifest, uint64_t cluster_id,
                                   uint64_t server_id);
-/// Removes every MANIFEST file but the two given numbers, and older ones that were set aside; failing to is only a note.
+/// Removes every MANIFEST file but the two given numbers, and older ones that were set aside; failing to is only a
+/// note.
 io::Task<void> remove_old_manifests(io::Host& host, std::string data_path, uint64_t keep_a, uint64_t keep_b);
 
 }  // namespace holdfast::core

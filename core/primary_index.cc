@@ -12,8 +12,8 @@ namespace {
 const IndexEntry kSeveral = IndexEntry::from_raw((uint32_t{1} << 31) - 2);
 static_assert(kMaxRecords <= (uint32_t{1} << 31) - 2);
 
-/// The first index whose hash is at least `hash`. Hashes are spread evenly unless somebody chose the ids, so a few steps of interpolation come close;
-/// bisection bounds what is left.
+/// The first index whose hash is at least `hash`. Hashes are spread evenly unless somebody chose the ids, so a few
+/// steps of interpolation come close; bisection bounds what is left.
 size_t lower_bound(const std::vector<uint64_t>& hashes, uint64_t hash) {
   size_t low = 0, high = hashes.size();  // everything before `low` is smaller, everything from `high` on is not
   for (int step = 0; step < 3 && high - low > 32; ++step) {
@@ -22,20 +22,26 @@ size_t lower_bound(const std::vector<uint64_t>& hashes, uint64_t hash) {
     if (hash > last) return high;
     double part = static_cast<double>(hash - first) / static_cast<double>(last - first);
     size_t guess = low + static_cast<size_t>(part * static_cast<double>(high - 1 - low));
-    // Close in around the guess by a margin that the spread of random hashes rarely leaves: the root of the length, twice.
+    // Close in around the guess by a margin that the spread of random hashes rarely leaves: the root of the length,
+    // twice.
     size_t margin = 16;
     while (margin * margin < 4 * (high - low)) margin *= 2;
     size_t from = guess > low + margin ? guess - margin : low;
     size_t to = guess + margin < high ? guess + margin : high;
-    if (from > low && hashes[from - 1] < hash) low = from;
-    else if (from > low) high = from;
+    if (from > low && hashes[from - 1] < hash)
+      low = from;
+    else if (from > low)
+      high = from;
     if (to < high && to > low) {
-      if (hashes[to - 1] >= hash) high = to;
-      else low = to;
+      if (hashes[to - 1] >= hash)
+        high = to;
+      else
+        low = to;
     }
   }
   auto begin = hashes.begin();
-  return static_cast<size_t>(std::lower_bound(begin + static_cast<ptrdiff_t>(low), begin + static_cast<ptrdiff_t>(high), hash) - begin);
+  return static_cast<size_t>(
+      std::lower_bound(begin + static_cast<ptrdiff_t>(low), begin + static_cast<ptrdiff_t>(high), hash) - begin);
 }
 
 }  // namespace
@@ -137,7 +143,8 @@ bool PrimaryIndex::merge_step(size_t units) {
     SOMETIMES(m.out.hashes.size() < written + list.size(), "merge-forgot-tombstone");
     // The frozen list is complete: the old run's entries of this hash are hidden by it.
     while (m.next_old < old.hashes.size() && old.hashes[m.next_old] == hash) {
-      if (MUTANT("merge-brings-back-deleted") && m.out.hashes.size() == written) m.take(hash, {&old.entries[m.next_old], 1});
+      if (MUTANT("merge-brings-back-deleted") && m.out.hashes.size() == written)
+        m.take(hash, {&old.entries[m.next_old], 1});
       ++m.next_old;
     }
   }

@@ -1,17 +1,20 @@
 // PrimaryIndex: id hash -> the newest record of every id that has that hash, in memory.
 //
-// Place in the system: one per shard, used on its core only. Pure. It knows hashes and ordinals, not keys: whoever asks compares the keys of
-// the candidates it gets.
+// Place in the system: one per shard, used on its core only. Pure. It knows hashes and ordinals, not keys: whoever asks
+// compares the keys of the candidates it gets.
 //
-// Structure: an immutable *run* (hashes and entries in two sorted arrays, equal hashes adjacent, found by interpolation) under an *overlay* (a hash map of what
-// changed since). For a hash in the overlay, the overlay's list is complete and hides the run's. A merge freezes the overlay, builds the next run
-// from both in steps, with reads and changes going on in a fresh overlay above, and then puts the new run in place of the two.
+// Structure: an immutable *run* (hashes and entries in two sorted arrays, equal hashes adjacent, found by
+// interpolation) under an *overlay* (a hash map of what changed since). For a hash in the overlay, the overlay's list
+// is complete and hides the run's. A merge freezes the overlay, builds the next run from both in steps, with reads and
+// changes going on in a fresh overlay above, and then puts the new run in place of the two.
 //
 // Invariants
-//  1. lookup(h) yields, newest first, at least the newest record of every id with hash h whose newest record is no forgotten tombstone.
+//  1. lookup(h) yields, newest first, at least the newest record of every id with hash h whose newest record is no
+//  forgotten tombstone.
 //  2. A merge changes what lookup() yields by forgotten tombstones alone.
 //
-// Memory: 12 bytes per id in the run (twice that while a merge builds the next), about 16 to 32 per changed id in the overlay.
+// Memory: 12 bytes per id in the run (twice that while a merge builds the next), about 16 to 32 per changed id in the
+// overlay.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -68,8 +71,8 @@ class PrimaryIndex {
   /// The candidates for that hash, newest first. Valid until the index changes.
   std::span<const IndexEntry> lookup(uint64_t hash) const;
 
-  /// `now` is the newest record of an id with that hash, in place of `old` (none: a new id, or one whose entry was forgotten).
-  /// Requires: `now` is newer than every entry of the index.
+  /// `now` is the newest record of an id with that hash, in place of `old` (none: a new id, or one whose entry was
+  /// forgotten). Requires: `now` is newer than every entry of the index.
   void replace(uint64_t hash, IndexEntry old, IndexEntry now);
 
   /// Begins a merge, which forgets tombstones below `forget_below`. Requires !merging().

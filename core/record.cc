@@ -17,10 +17,11 @@ constexpr uint16_t kFlagTombstone = 1;
 constexpr uint16_t kFlagCompressed = 2;  // reserved: LZ4, with body_raw_len the length before
 
 // Where the fields of a header stand.
-constexpr size_t kAtCrc = 4, kAtLsn = 8, kAtOrdinal = 16, kAtPredecessor = 20, kAtCollection = 24, kAtKeyLen = 28, kAtFlags = 30,
-                 kAtBodyLen = 32, kAtBodyRawLen = 36, kAtReserved = 40, kAtBodyCrc = 44;
+constexpr size_t kAtCrc = 4, kAtLsn = 8, kAtOrdinal = 16, kAtPredecessor = 20, kAtCollection = 24, kAtKeyLen = 28,
+                 kAtFlags = 30, kAtBodyLen = 32, kAtBodyRawLen = 36, kAtReserved = 40, kAtBodyCrc = 44;
 
-/// The checksum of everything in header and key but the two checksums; the body's starts from it, and the header's adds the body's.
+/// The checksum of everything in header and key but the two checksums; the body's starts from it, and the header's adds
+/// the body's.
 uint32_t place_crc(uint32_t seed, const char* header, Bytes key) {
   return crc32c(key, crc32c(Bytes(header + kAtLsn, kAtBodyCrc - kAtLsn), seed));
 }
@@ -100,11 +101,12 @@ RecordResult<RecordView> parse_record_head(uint32_t seed, Bytes bytes) {
     return fault("the checksum of the record's header does not fit (it is damaged, or belongs elsewhere)");
   // What follows holds for whatever this program wrote. Checked all the same: the bytes came from outside.
   const RecordHeader& h = r.header;
-  if (load_le<uint16_t>(p + kAtFlags) & kFlagCompressed) return fault("the record is compressed, which this version does not read");
+  if (load_le<uint16_t>(p + kAtFlags) & kFlagCompressed)
+    return fault("the record is compressed, which this version does not read");
   if ((load_le<uint16_t>(p + kAtFlags) & ~kFlagTombstone) != 0 || load_le<uint32_t>(p + kAtReserved) != 0)
     return fault("the record has flags that this version does not know");
-  if (h.key_len == 0 || h.key_len > kMaxRecordKey || h.body_len > kMaxRecordBody || load_le<uint32_t>(p + kAtBodyRawLen) != h.body_len ||
-      (h.tombstone && h.body_len != 0))
+  if (h.key_len == 0 || h.key_len > kMaxRecordKey || h.body_len > kMaxRecordBody ||
+      load_le<uint32_t>(p + kAtBodyRawLen) != h.body_len || (h.tombstone && h.body_len != 0))
     return fault("the record's lengths are impossible");
   if (h.ordinal.value >= kMaxRecords || (h.predecessor != kNoOrdinal && h.predecessor >= h.ordinal))
     return fault("the record's ordinals are impossible");
@@ -120,6 +122,7 @@ RecordResult<RecordView> parse_record(uint32_t seed, Bytes bytes) {
   if (crc32c(body_and_padding, place_crc(seed, bytes.data(), r->key)) != h.body_crc)
     return fault("the checksum of the record's body does not fit");
   r->body = body_and_padding.substr(0, h.body_len);
+  if (body_and_padding.find_first_not_of('\0', h.body_len) != Bytes::npos) return fault("the record's padding is not zero");
   return r;
 }
 
@@ -158,10 +161,12 @@ Result<> check_shard_file_header(Bytes block, const ShardIdentity& identity) {
   found.generation = Generation(in.le<uint32_t>());
   found.shard = ShardId(in.le<uint16_t>());
   if (found != identity)
-    return fail(Code::kCorrupt, fmt::format("belongs to cluster {:016x}, database {}, shard {}, generation {}, and stands in the place of "
-                                            "cluster {:016x}, database {}, shard {}, generation {}",
-                                            found.cluster_id, found.database.value, found.shard.value, found.generation.value,
-                                            identity.cluster_id, identity.database.value, identity.shard.value, identity.generation.value));
+    return fail(
+        Code::kCorrupt,
+        fmt::format("belongs to cluster {:016x}, database {}, shard {}, generation {}, and stands in the place of "
+                    "cluster {:016x}, database {}, shard {}, generation {}",
+                    found.cluster_id, found.database.value, found.shard.value, found.generation.value,
+                    identity.cluster_id, identity.database.value, identity.shard.value, identity.generation.value));
   return {};
 }
 

@@ -1,8 +1,10 @@
-// Records: one version of one document (or its deletion) as it stands in a shard's .db file, and the first block of that file.
+// Records: one version of one document (or its deletion) as it stands in a shard's .db file, and the first block of
+// that file.
 //
-// Pure: bytes in, views out. The byte map is in FORMAT.md. Two checksums: one over the header and the key, so that a record whose body is
-// damaged still tells which document it is; one over the body and the padding. Both are seeded with the record's place (cluster,
-// database, shard, generation, ordinal, LSN), so that sound bytes in the wrong place do not pass.
+// Pure: bytes in, views out. The byte map is in FORMAT.md. Two checksums: one over the header and the key, so that a
+// record whose body is damaged still tells which document it is; one over the body and the padding. Both are seeded
+// with the record's place (cluster, database, shard, generation, ordinal, LSN), so that sound bytes in the wrong place
+// do not pass.
 #pragma once
 
 #include <expected>
@@ -70,10 +72,12 @@ Buffer encode_record(uint32_t seed, const RecordHeader& header, Bytes key, Bytes
 /// Whether a record seems to begin here: its magic does.
 bool starts_record(Bytes bytes);
 
-/// How many bytes parse_record_head() needs, from the first kRecordHeaderBytes of a record; believes nothing, bounded by 64 KiB.
+/// How many bytes parse_record_head() needs, from the first kRecordHeaderBytes of a record; believes nothing, bounded
+/// by 64 KiB.
 size_t record_head_bytes(Bytes start);
 
-/// Reads and checks header and key at the front of `bytes`; `body` stays empty. That the ordinal is the expected one is for the caller to see.
+/// Reads and checks header and key at the front of `bytes`; `body` stays empty. That the ordinal is the expected one is
+/// for the caller to see.
 RecordResult<RecordView> parse_record_head(uint32_t seed, Bytes bytes);
 
 /// Reads and checks a whole record at the front of `bytes`, which may be longer.
@@ -82,7 +86,8 @@ RecordResult<RecordView> parse_record(uint32_t seed, Bytes bytes);
 /// The parts of a record that this process encoded itself; nothing is checked.
 RecordView view_record(Bytes bytes);
 
-/// The chain over the places and headers of a file's records: what a MANIFEST remembers of them (ShardCheckpoint::digest).
+/// The chain over the places and headers of a file's records: what a MANIFEST remembers of them
+/// (ShardCheckpoint::digest).
 uint64_t chain_record(uint64_t digest, uint64_t offset, const RecordHeader& header);
 
 /// Block 0 of a .db file, kBlockBytes long.

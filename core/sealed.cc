@@ -21,11 +21,14 @@ void seal(MutableBytes block, uint64_t magic, uint32_t version) {
 
 Result<> check_seal(Bytes block, uint64_t magic, uint32_t version) {
   if (block.size() < kSealBytes) return fail(Code::kCorrupt, "too short");
-  if (load_le<uint64_t>(block.data()) != magic) return fail(Code::kCorrupt, "not a file of this kind, or its start is damaged");
+  if (load_le<uint64_t>(block.data()) != magic)
+    return fail(Code::kCorrupt, "not a file of this kind, or its start is damaged");
   if (load_le<uint32_t>(block.data() + 12) != seal_crc(block)) return fail(Code::kCorrupt, "the checksum does not fit");
   uint32_t found = load_le<uint32_t>(block.data() + 8);
   if (found > version)
-    return fail(Code::kUnsupported, fmt::format("format version {}, and this program knows versions up to {}; use a newer one", found, version));
+    return fail(
+        Code::kUnsupported,
+        fmt::format("format version {}, and this program knows versions up to {}; use a newer one", found, version));
   if (found == 0) return fail(Code::kCorrupt, "format version 0 does not exist");
   return {};
 }

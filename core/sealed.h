@@ -3,8 +3,8 @@
 //     0         8       12      16
 //     | magic   | version| crc  | ...
 //
-// `crc` is CRC32C over everything sealed but itself. Magic, version and crc keep their places and meaning in every version, so
-// that an older program can tell "newer" from "damaged". Pure.
+// `crc` is CRC32C over everything sealed but itself. Magic, version and crc keep their places and meaning in every
+// version, so that an older program can tell "newer" from "damaged". Pure.
 #pragma once
 
 #include "io/base/bytes.h"
@@ -27,8 +27,8 @@ consteval uint64_t magic(const char (&letters)[9]) {
 /// Fills in the first 16 bytes of `block`. Requires block.size() >= 16.
 void seal(MutableBytes block, uint64_t magic, uint32_t version);
 
-/// Checks a sealed block and its version. Errors, without naming the file: kCorrupt (too short, other magic, checksum), kUnsupported (intact, but
-/// newer than `version`).
+/// Checks a sealed block and its version. Errors, without naming the file: kCorrupt (too short, other magic, checksum),
+/// kUnsupported (intact, but newer than `version`).
 Result<> check_seal(Bytes block, uint64_t magic, uint32_t version);
 
 }  // namespace holdfast::core

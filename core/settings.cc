@@ -1,4 +1,5 @@
-// HOLDFAST: what a data directory is. Two slots, each a sealed block; both say the same except while they are being changed.
+// HOLDFAST: what a data directory is. Two slots, each a sealed block; both say the same except while they are being
+// changed.
 #include <fmt/format.h>
 
 #include "core/durable.h"
@@ -115,8 +116,17 @@ io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string 
 
 io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path) {
   HF_CO_TRY(opened, co_await read_settings(host, data_path));
-  // What was read may be in the page cache alone, and even be taken for synced there after a sync that failed. Writing the
-  // other slot anew and syncing that is what makes it durable; it also mends a slot that was damaged or left behind by a crash.
+  if (!opened.found.slot.settings.initialized) {
+    // It may be that syncing the directory failed when the file was made: then its name is in the page cache alone, and
+    // syncing again does nothing. Nothing depends on the file yet: make it anew.
+    SOMETIMES(true, "settings-made-anew");
+    opened.file.reset();
+    HF_CO_CHECK_OK(co_await host.disk.remove(settings_path(data_path)));
+    co_return co_await create_settings(host, data_path, opened.found.slot.settings);
+  }
+  // What was read may be in the page cache alone, and even be taken for synced there after a sync that failed. Writing
+  // the other slot anew and syncing that is what makes it durable; it also mends a slot that was damaged or left behind
+  // by a crash.
   const FoundSettings& found = opened.found;
   HF_CO_CHECK_OK(co_await write_slot(*opened.file, 1 - found.index, found.slot));
   HF_CO_CHECK_OK(co_await sync_file(*opened.file, settings_path(data_path)));

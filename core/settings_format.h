@@ -18,7 +18,8 @@ struct FoundSettings {
   SettingsSlot slot;
   int index = 0;  ///< the slot that it was read from
 };
-/// The valid slot with the larger serial number. kCorrupt when neither is valid, kUnsupported when one is intact and newer.
+/// The valid slot with the larger serial number. kCorrupt when neither is valid, kUnsupported when one is intact and
+/// newer.
 Result<FoundSettings> decode_settings(Bytes bytes);
 
 }  // namespace holdfast::core

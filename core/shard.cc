@@ -56,12 +56,14 @@ ShardImpl::ShardImpl(io::Host& host, ShardOptions options, ShardCheckpoint check
       applied_(checkpoint.lsn),
       flushed_cut_(checkpoint.lsn) {
   HF_ASSERT(options_.id_hash_bits >= 1 && options_.id_hash_bits <= 64, "a hash has 1 to 64 bits");
+  live_.set_checkpoint(checkpoint_.lsn);
   // Without a file there is nothing to load.
   if (checkpoint.db_length == 0) state_ = State::kOpen;
 }
 
 std::string ShardImpl::path(std::string_view suffix) const {
-  return fmt::format("{}/shard_{:03}.{}.{}", options_.directory, identity_.shard.value, identity_.generation.value, suffix);
+  return fmt::format("{}/shard_{:03}.{}.{}", options_.directory, identity_.shard.value, identity_.generation.value,
+                     suffix);
 }
 
 // ---- Reading records ----
@@ -77,14 +79,16 @@ io::Task<Result<Buffer>> ShardImpl::read_file(uint64_t begin, uint64_t end) {
   grow(bytes, end - begin);
   Result<> read = co_await io::read_exactly(*file_, begin, MutableBytes(bytes));
   if (!read)
-    co_return fail(read.error().code, fmt::format("{}, reading bytes {} to {}: {}", db_path(), begin, end, read.error().message));
+    co_return fail(read.error().code,
+                   fmt::format("{}, reading bytes {} to {}: {}", db_path(), begin, end, read.error().message));
   co_return bytes;
 }
 
 Error ShardImpl::corrupt(Ordinal ordinal, uint64_t offset, RecordFault why, Bytes bytes) const {
   std::string text = fmt::format("{}: record {} at offset {}: {}", db_path(), ordinal.value, offset, why.what);
   if (auto head = parse_record_head(seed_, bytes); head && head->header.ordinal == ordinal)
-    text += fmt::format("; LSN {}, collection {}, id key {}", head->header.lsn.value, head->header.collection.value, hex(head->key));
+    text += fmt::format("; LSN {}, collection {}, id key {}", head->header.lsn.value, head->header.collection.value,
+                        hex(head->key));
   return {Code::kCorrupt, text + "; restore the document from a backup"};
 }
 
@@ -105,8 +109,8 @@ Result<RecordView> ShardImpl::checked_record(Ordinal ordinal, uint64_t offset, B
 
 // ---- Finding ----
 //
-// Of the candidates only documents are looked at. If the id was deleted, its newest record is a tombstone, and none of its older records is in the
-// index: whatever else has the hash is another id.
+// Of the candidates only documents are looked at. If the id was deleted, its newest record is a tombstone, and none of
+// its older records is in the index: whatever else has the hash is another id.
 
 std::optional<Shard::Answer> ShardImpl::try_find(CollectionId collection, Bytes key) {
   if (!is_open()) return std::nullopt;
@@ -159,7 +163,8 @@ bool ShardImpl::has_room(const Effect& effect) const {
   return next_ordinal().value < kMaxRecords && checkpoint_.db_length + tail_bytes_ + most <= kMaxShardFileBytes;
 }
 
-std::optional<IndexEntry> ShardImpl::match_in_memory(std::span<const IndexEntry> candidates, CollectionId collection, Bytes key) const {
+std::optional<IndexEntry> ShardImpl::match_in_memory(std::span<const IndexEntry> candidates, CollectionId collection,
+                                                     Bytes key) const {
   for (IndexEntry e : candidates) {
     if (e.ordinal() >= file_end()) {
       if (same_id(view_record(tail_record(e.ordinal()).bytes), collection, key)) return e;
@@ -198,7 +203,8 @@ int ShardImpl::record(Lsn lsn, const Effect& effect, uint64_t hash, IndexEntry r
   h.collection = effect.collection;
   h.tombstone = effect.kind == EffectKind::kDelete;
   IndexEntry now(h.ordinal, h.tombstone);
-  Buffer& bytes = tail_.emplace_back(lsn, replaced, encode_record(seed_, h, effect.key, h.tombstone ? Bytes() : effect.body)).bytes;
+  Buffer& bytes =
+      tail_.emplace_back(lsn, replaced, encode_record(seed_, h, effect.key, h.tombstone ? Bytes() : effect.body)).bytes;
   tail_bytes_ += bytes.size();
   applied_ = lsn;
   index_.replace(hash, replaced, now);
@@ -222,8 +228,10 @@ io::Task<Result<int>> ShardImpl::apply(Lsn lsn, const Effect& effect) {
   if (lsn > made_with_ && !is_open()) HF_CO_CHECK_OK(co_await open());
   if (auto done = try_apply(lsn, effect)) co_return *done;
   if (!has_room(effect))
-    co_return fail(Code::kUnsupported, db_path() + " is full (32 GiB or 2^31 records): export the data and import it into a directory "
-                                                  "with more shards");
+    co_return fail(Code::kUnsupported,
+                   db_path() +
+                       " is full (32 GiB or 2^31 records): export the data and import it into a directory "
+                       "with more shards");
   uint64_t hash = hash_of(effect.collection, effect.key);
   auto found = index_.lookup(hash);
   applying_ = true;

@@ -28,7 +28,8 @@ Result<ShardImpl::Pending> ShardImpl::plan_flush(Lsn cut) const {
   for (const TailRecord& r : tail_) {
     if (r.lsn > cut && !MUTANT("flush-beyond-cut")) break;
     if (at + r.bytes.size() > kMaxShardFileBytes)
-      return fail(Code::kUnsupported, db_path() + " would pass 32 GiB: export the data and import it into a directory with more shards");
+      return fail(Code::kUnsupported,
+                  db_path() + " would pass 32 GiB: export the data and import it into a directory with more shards");
     plan.offsets.push_back(static_cast<uint32_t>(at / kRecordUnit));
     c.digest = chain_record(c.digest, at, view_record(r.bytes).header);
     ++c.next_ordinal;
@@ -64,9 +65,13 @@ io::Task<Result<Shard::Flushed>> ShardImpl::flush_tail(Lsn cut) {
 io::Task<Result<>> ShardImpl::write_tail(const Pending& plan) {
   if (!file_) {
     Result<std::unique_ptr<io::File>> file = co_await host_.disk.open(db_path(), io::Open::kCreate);
-    // A crash before its MANIFEST left one: nothing in it counts.
-    SOMETIMES(!file && file.error().code == Code::kExists, "shard-file-of-a-lost-checkpoint");
-    if (!file && file.error().code == Code::kExists) file = co_await host_.disk.open(db_path(), io::Open::kReadWrite);
+    if (!file && file.error().code == Code::kExists) {
+      // A crash before its MANIFEST left one: nothing in it counts. Not even its name: if syncing the directory failed,
+      // a later sync of it may succeed without doing anything. A new name is synced for sure.
+      SOMETIMES(true, "shard-file-of-a-lost-checkpoint");
+      HF_CO_CHECK_OK(co_await host_.disk.remove(db_path()));
+      file = co_await host_.disk.open(db_path(), io::Open::kCreate);
+    }
     if (!file) co_return fail(std::move(file));
     file_ = std::move(*file);
   }
@@ -95,6 +100,7 @@ io::Task<Result<>> ShardImpl::flushed(ShardCheckpoint checkpoint) {
   }
   offsets_.insert(offsets_.end(), done.offsets.begin(), done.offsets.end());
   checkpoint_ = checkpoint;
+  live_.set_checkpoint(checkpoint.lsn);
   HF_ASSERT(offsets_.size() == file_end().value, "one offset per record in the file");
   if (index_file_due()) co_await write_index_file();
   co_return Result<>();
@@ -120,7 +126,7 @@ io::Task<void> ShardImpl::write_index_file() {
   IndexImage image;
   image.covers = checkpoint_coverage();
   image.offsets = offsets_;
-  image.live = live_.copy();
+  image.live = live_.copy(image.covers.lsn);
   for (auto& [id, set] : image.live) set.remove_from(file_end());
   for (const TailRecord& r : tail_) {
     image.replaced.push_back(r.replaced);
@@ -130,7 +136,8 @@ io::Task<void> ShardImpl::write_index_file() {
     for (auto& [id, set] : image.live)
       if (id == collection) set.add(r.replaced.ordinal());
   }
-  // Tombstones that the file does not have yet must stay: the older record that they hide belongs into the file's index.
+  // Tombstones that the file does not have yet must stay: the older record that they hide belongs into the file's
+  // index.
   Ordinal forget = std::min(live_.bound(live_.horizon(), next_ordinal()), file_end());
   co_await merge_index(forget);
   image.run = index_.run();

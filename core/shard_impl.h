@@ -1,12 +1,12 @@
-// ShardImpl: a shard over a Disk. Its parts, each in a source of its own: reading and applying (shard.cc), opening (shard_open.cc), flushing
-// (shard_flush.cc), scanning (shard_scan.cc).
+// ShardImpl: a shard over a Disk. Its parts, each in a source of its own: reading and applying (shard.cc), opening
+// (shard_open.cc), flushing (shard_flush.cc), scanning (shard_scan.cc).
 //
 //     ordinals   0 ............ file_end() ............ next_ordinal()
 //                in the .db file            in the tail
 //                offsets_                   tail_
 //
-// The boundary moves in flushed() alone, between two awaits of everybody else: after an await, ask again on which side an ordinal lies.
-// Destructors touch nothing outside their object: in a simulated crash frames die in any order.
+// The boundary moves in flushed() alone, between two awaits of everybody else: after an await, ask again on which side
+// an ordinal lies. Destructors touch nothing outside their object: in a simulated crash frames die in any order.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -20,7 +20,8 @@
 
 namespace holdfast::core {
 
-/// Ids that were seen to belong to a record in the file, so that applying what was just evaluated need not read the record again.
+/// Ids that were seen to belong to a record in the file, so that applying what was just evaluated need not read the
+/// record again.
 class SeenIds {
  public:
   void note(Ordinal ordinal, CollectionId collection, Bytes key);
@@ -86,7 +87,8 @@ class ShardImpl final : public Shard {
   Extent extent(Ordinal o) const;
   bool has_room(const Effect& effect) const;
   int record(Lsn lsn, const Effect& effect, uint64_t hash, IndexEntry replaced);
-  std::optional<IndexEntry> match_in_memory(std::span<const IndexEntry> candidates, CollectionId collection, Bytes key) const;
+  std::optional<IndexEntry> match_in_memory(std::span<const IndexEntry> candidates, CollectionId collection,
+                                            Bytes key) const;
   io::Task<Result<IndexEntry>> match(Candidates candidates, CollectionId collection, Bytes key);
   io::Task<Result<Buffer>> read_file(uint64_t begin, uint64_t end);
   Error corrupt(Ordinal ordinal, uint64_t offset, RecordFault why, Bytes bytes) const;
@@ -124,7 +126,7 @@ class ShardImpl final : public Shard {
 
   State state_ = State::kClosed;
   Error open_error_;
-  io::WaitList opened_;  // or failed to
+  io::Event opened_;  // or failed to
   std::unique_ptr<io::File> file_;
 
   PrimaryIndex index_;

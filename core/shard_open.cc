@@ -33,18 +33,17 @@ io::Task<Result<>> ShardImpl::open() {
       for (const auto& [lsn, collection] : early_drops_) live_.drop(lsn, collection);
       early_drops_.clear();
     } else {
-      // Damage stays; a read that the disk refused may succeed the next time.
-      state_ = loaded.error().code == Code::kIo ? State::kClosed : State::kFailed;
+      state_ = State::kFailed;
       open_error_ = std::move(loaded.error());
       forget_loaded();
       file_.reset();
     }
-    opened_.notify_all();
+    opened_.set();
     if (loaded && index_file_due()) co_await write_index_file();
   }
   SOMETIMES(state_ == State::kOpening, "two-callers-open-a-shard");
   while (state_ == State::kOpening) co_await opened_.wait();
-  if (state_ != State::kOpen) co_return std::unexpected(open_error_);
+  if (state_ == State::kFailed) co_return std::unexpected(open_error_);
   co_return Result<>();
 }
 
@@ -56,6 +55,7 @@ void ShardImpl::forget_loaded() {
   index_ = PrimaryIndex();
   LiveSets fresh;
   fresh.set_horizon(live_.horizon());
+  fresh.set_checkpoint(checkpoint_.lsn);
   live_ = std::move(fresh);
   offsets_.clear();
 }
@@ -72,8 +72,10 @@ io::Task<Result<>> ShardImpl::load() {
       index_covered_ = covered;
       co_return Result<>();
     }
-    if (loaded.error().code == Code::kIo) co_return fail(loaded);
-    host_.log.log(io::Level::kWarning, fmt::format("{} is not used: {}", path(fmt::format("sidx.{}", covered)), loaded.error().message));
+    // An index file that cannot be read is no loss; a data file that cannot be is.
+    if (from && loaded.error().code == Code::kIo) co_return fail(loaded);
+    host_.log.log(io::Level::kWarning,
+                  fmt::format("{} is not used: {}", path(fmt::format("sidx.{}", covered)), loaded.error().message));
     forget_loaded();
   }
   SOMETIMES(true, "index-rebuilt");
@@ -89,8 +91,9 @@ io::Task<Result<>> ShardImpl::open_file() {
   file_ = std::move(*file);
   HF_CO_TRY(size, co_await file_->size());
   if (size < checkpoint_.db_length)
-    co_return fail(Code::kCorrupt, fmt::format("{} has {} bytes, and the MANIFEST counts on {}: restore it from a backup", db_path(), size,
-                                               checkpoint_.db_length));
+    co_return fail(Code::kCorrupt,
+                   fmt::format("{} has {} bytes, and the MANIFEST counts on {}: restore it from a backup", db_path(),
+                               size, checkpoint_.db_length));
   HF_CO_TRY(block, co_await read_file(0, kBlockBytes));
   Result<> header = check_shard_file_header(block, identity_);
   if (!header) co_return fail(header.error().code, db_path() + ": " + header.error().message);
@@ -112,8 +115,8 @@ io::Task<Result<Coverage>> ShardImpl::load_index(uint32_t covered) {
   HF_CO_TRY(bytes, co_await io::read_whole(host_.disk, path(fmt::format("sidx.{}", covered)), kLimit));
   HF_CO_TRY(x, decode_index(bytes, identity_, options_.id_hash_bits));
   if (x.covers.next_ordinal.value != covered) co_return fail(Code::kCorrupt, "it is another file than its name says");
-  if (x.covers.next_ordinal > checkpoint_.next_ordinal || x.covers.db_length > checkpoint_.db_length || x.covers.db_length < kBlockBytes ||
-      x.covers.lsn > checkpoint_.lsn)
+  if (x.covers.next_ordinal > checkpoint_.next_ordinal || x.covers.db_length > checkpoint_.db_length ||
+      x.covers.db_length < kBlockBytes || x.covers.lsn > checkpoint_.lsn)
     co_return fail(Code::kCorrupt, "it covers more than the MANIFEST");
   index_ = PrimaryIndex(std::move(x.run));
   offsets_ = std::move(x.offsets);
@@ -121,7 +124,8 @@ io::Task<Result<Coverage>> ShardImpl::load_index(uint32_t covered) {
   co_return x.covers;
 }
 
-/// Reads the records from `from` to the checkpoint and loads their headers. Their bodies are checked when they are read for somebody.
+/// Reads the records from `from` to the checkpoint and loads their headers. Their bodies are checked when they are read
+/// for somebody.
 io::Task<Result<>> ShardImpl::catch_up(Coverage from) {
   Buffer window;
   uint64_t begin = 0;  // of the window
@@ -131,7 +135,8 @@ io::Task<Result<>> ShardImpl::catch_up(Coverage from) {
     auto have = [&](uint64_t n) { return begin <= at && at + n <= begin + window.size(); };
     uint64_t left = checkpoint_.db_length - at;
     uint64_t need = std::min<uint64_t>(left, kRecordHeaderBytes);
-    if (have(need) && need == kRecordHeaderBytes) need = std::min<uint64_t>(left, record_head_bytes(Bytes(window).substr(at - begin)));
+    if (have(need) && need == kRecordHeaderBytes)
+      need = std::min<uint64_t>(left, record_head_bytes(Bytes(window).substr(at - begin)));
     if (!have(need)) {
       HF_CO_TRY(more, co_await read_file(at, at + std::min(left, kReadBytes)));
       window = std::move(more);
@@ -148,7 +153,8 @@ io::Task<Result<>> ShardImpl::catch_up(Coverage from) {
     }
     HF_CO_TRY(r, checked_head(from.next_ordinal, at, here));
     if (r.header.lsn < from.lsn || r.header.lsn > checkpoint_.lsn || at + r.header.size() > checkpoint_.db_length)
-      co_return std::unexpected(corrupt(from.next_ordinal, at, {"its LSN or length contradicts the records around it"}, here));
+      co_return std::unexpected(
+          corrupt(from.next_ordinal, at, {"its LSN or length contradicts the records around it"}, here));
     load_record(r, at);
     from.digest = chain_record(from.digest, at, r.header);
     from.lsn = r.header.lsn;
@@ -157,9 +163,11 @@ io::Task<Result<>> ShardImpl::catch_up(Coverage from) {
   }
   bool same = from.next_ordinal == checkpoint_.next_ordinal && from.digest == checkpoint_.digest;
   if (!same && !MUTANT("shard-digest-ignored"))
-    co_return fail(Code::kCorrupt, fmt::format("{}: its {} records through offset {} are not the {} that the MANIFEST remembers: restore it "
-                                               "from a backup",
-                                               db_path(), from.next_ordinal.value, at, checkpoint_.next_ordinal.value));
+    co_return fail(
+        Code::kCorrupt,
+        fmt::format("{}: its {} records through offset {} are not the {} that the MANIFEST remembers: restore it "
+                    "from a backup",
+                    db_path(), from.next_ordinal.value, at, checkpoint_.next_ordinal.value));
   co_return Result<>();
 }
 

@@ -65,7 +65,8 @@ class ShardScan final : public Shard::Scan {
       Bytes here = Bytes(bytes).substr(extents[i].begin - begin, extents[i].end - extents[i].begin);
       HF_CO_TRY(r, shard_.checked_record(o, extents[i].begin, here));
       if (r.header.collection != collection_ || r.header.tombstone)
-        co_return std::unexpected(shard_.corrupt(o, extents[i].begin, {"it is no document of the collection that was scanned"}, here));
+        co_return std::unexpected(
+            shard_.corrupt(o, extents[i].begin, {"it is no document of the collection that was scanned"}, here));
       out.push_back({r.header.lsn, o, Buffer(r.body)});
     }
     at_ += n;

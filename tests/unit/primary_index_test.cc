@@ -38,11 +38,19 @@ TEST(IndexRun, FindsEveryHashHoweverTheyAreSpread) {
       while (hashes.size() < n) {
         uint64_t h = rng.next();
         switch (kind) {
-          case 1: h &= 15; break;                                                // many equal
-          case 2: h = hashes.size(); break;                                      // dense
-          case 3: h >>= h % 64; break;                                           // crowded at the low end
-          case 4: h = rng.chance(1, 2) ? h & 1023 : ~uint64_t{0} - (h & 1023);   // two clumps far apart
-          default: break;
+          case 1:
+            h &= 15;
+            break;  // many equal
+          case 2:
+            h = hashes.size();
+            break;  // dense
+          case 3:
+            h >>= h % 64;
+            break;  // crowded at the low end
+          case 4:
+            h = rng.chance(1, 2) ? h & 1023 : ~uint64_t{0} - (h & 1023);  // two clumps far apart
+          default:
+            break;
         }
         hashes.insert(h);
       }
@@ -105,7 +113,8 @@ TEST(PrimaryIndex, AgreesWithAModelThroughMergesAndCollisions) {
           auto known = index.lookup(hash);
           IndexEntry old = IndexEntry::none();
           auto it = model.ids[hash].find(id);
-          if (it != model.ids[hash].end() && std::find(known.begin(), known.end(), it->second) != known.end()) old = it->second;
+          if (it != model.ids[hash].end() && std::find(known.begin(), known.end(), it->second) != known.end())
+            old = it->second;
           IndexEntry now(next, rng.chance(1, 3));
           ++next;
           index.replace(hash, old, now);
@@ -123,8 +132,10 @@ TEST(PrimaryIndex, AgreesWithAModelThroughMergesAndCollisions) {
       }
       // What is too many are tombstones, too: of ids that began again after theirs was forgotten by a merge under way.
       for (IndexEntry e : found)
-        if (std::find(wanted.begin(), wanted.end(), e) == wanted.end()) ASSERT_TRUE(e.tombstone()) << "seed " << seed << " step " << step;
-      ASSERT_TRUE(std::is_sorted(found.begin(), found.end(), [](IndexEntry a, IndexEntry b) { return a.ordinal() > b.ordinal(); }));
+        if (std::find(wanted.begin(), wanted.end(), e) == wanted.end())
+          ASSERT_TRUE(e.tombstone()) << "seed " << seed << " step " << step;
+      ASSERT_TRUE(std::is_sorted(found.begin(), found.end(),
+                                 [](IndexEntry a, IndexEntry b) { return a.ordinal() > b.ordinal(); }));
     }
   }
 }
@@ -184,7 +195,8 @@ TEST(Bitmap, ReadsItsMembersInOrderFromAnywhere) {
     for (int i = 0; i < 50; ++i) {
       uint32_t from = static_cast<uint32_t>(rng.below(310000));
       std::vector<uint32_t> some(1 + rng.below(300)), wanted;
-      for (auto it = model.lower_bound(from); it != model.end() && wanted.size() < some.size(); ++it) wanted.push_back(*it);
+      for (auto it = model.lower_bound(from); it != model.end() && wanted.size() < some.size(); ++it)
+        wanted.push_back(*it);
       some.resize(b.read(Ordinal(from), some));
       ASSERT_EQ(some, wanted) << "seed " << seed << " from " << from;
     }
@@ -227,9 +239,12 @@ TEST(LiveSets, DroppedCollectionStaysForOlderSnapshots) {
   EXPECT_EQ(live.count(c), 0u);
   live.set_horizon(Lsn(12));
   EXPECT_EQ(live.at(c, Lsn(12), Ordinal(2)), Bitmap());
-  EXPECT_EQ(live.copy().size(), 1u);
+  EXPECT_EQ(live.copy(Lsn(11)).size(), 2u) << "the drop may be undone: no checkpoint covers it";
+  EXPECT_EQ(live.copy(Lsn(12)).size(), 1u);
+  live.set_checkpoint(Lsn(12));
+  EXPECT_EQ(live.copy(Lsn(11)).size(), 1u);
   live.drop(Lsn(12), d);
-  EXPECT_TRUE(live.copy().empty());
+  EXPECT_TRUE(live.copy(Lsn(11)).empty());
 }
 
 // ---- Index files ----
@@ -248,8 +263,8 @@ IndexImage small_image() {
   IndexRun run;
   run.hashes = {5, 5, 9, 12, 20};
   // Record 4 is in the tail, and took the place of record 1; record 5, too, of an id that the file does not know.
-  run.entries = {IndexEntry(Ordinal(3), false), IndexEntry(Ordinal(0), true), IndexEntry(Ordinal(2), true), IndexEntry(Ordinal(4), false),
-                 IndexEntry(Ordinal(5), false)};
+  run.entries = {IndexEntry(Ordinal(3), false), IndexEntry(Ordinal(0), true), IndexEntry(Ordinal(2), true),
+                 IndexEntry(Ordinal(4), false), IndexEntry(Ordinal(5), false)};
   image.run = std::make_shared<const IndexRun>(std::move(run));
   image.replaced = {IndexEntry(Ordinal(1), false), IndexEntry::none()};
   image.offsets = {512, 520, 540, 600};
@@ -265,8 +280,8 @@ TEST(IndexFile, ComesBackWithoutWhatTheDataFileDoesNotHave) {
     ASSERT_TRUE(x) << x.error().message;
     EXPECT_EQ(x->covers, small_image().covers);
     EXPECT_EQ(x->run.hashes, (std::vector<uint64_t>{5, 5, 9, 12}));
-    EXPECT_EQ(x->run.entries, (Entries{IndexEntry(Ordinal(3), false), IndexEntry(Ordinal(0), true), IndexEntry(Ordinal(2), true),
-                                       IndexEntry(Ordinal(1), false)}));
+    EXPECT_EQ(x->run.entries, (Entries{IndexEntry(Ordinal(3), false), IndexEntry(Ordinal(0), true),
+                                       IndexEntry(Ordinal(2), true), IndexEntry(Ordinal(1), false)}));
     EXPECT_EQ(x->offsets, small_image().offsets);
     EXPECT_EQ(x->live, small_image().live);
   }
@@ -284,7 +299,8 @@ TEST(IndexFile, LargeLiveSetsComeBack) {
   for (int i = 0; i < 20000; ++i) holes.remove(Ordinal(static_cast<uint32_t>(rng.below(200000))));
   for (int i = 0; i < 500; ++i) few.add(Ordinal(static_cast<uint32_t>(rng.below(200000))));
   whole_reads.add_range(Ordinal(7), Ordinal(7 + 512));
-  image.live = {{CollectionId(1), all}, {CollectionId(2), holes}, {CollectionId(3), few}, {CollectionId(4), whole_reads}};
+  image.live = {
+      {CollectionId(1), all}, {CollectionId(2), holes}, {CollectionId(3), few}, {CollectionId(4), whole_reads}};
   auto live = image.live;
   IndexEncoder encoder(kHere, 64, std::move(image));
   Buffer bytes;

@@ -97,7 +97,8 @@ TEST(Record, BodyOfAnotherPlaceDoesNotPass) {
   // The same key and body at another ordinal: header there, body here would be a mixture of two writes.
   RecordHeader other = header();
   other.ordinal = Ordinal(41);
-  Buffer a = encode_record(kHere.seed(), header(), "key", "body"), b = encode_record(kHere.seed(), other, "key", "body");
+  Buffer a = encode_record(kHere.seed(), header(), "key", "body"),
+         b = encode_record(kHere.seed(), other, "key", "body");
   EXPECT_NE(parse_record(kHere.seed(), a)->header.body_crc, parse_record(kHere.seed(), b)->header.body_crc);
 }
 
@@ -107,7 +108,8 @@ TEST(Record, ImpossibleFieldsAreRefusedEvenUnderAGoodChecksum) {
   EXPECT_FALSE(parse_record(kHere.seed(), encode_record(kHere.seed(), h, "key", "body"))) << "its own predecessor";
   h = header();
   h.ordinal = Ordinal(kMaxRecords);
-  EXPECT_FALSE(parse_record(kHere.seed(), encode_record(kHere.seed(), h, "key", "body"))) << "an ordinal that cannot be";
+  EXPECT_FALSE(parse_record(kHere.seed(), encode_record(kHere.seed(), h, "key", "body")))
+      << "an ordinal that cannot be";
 }
 
 TEST(ShardFileHeader, NamesItsFileAndNoticesEveryFlippedBit) {
