@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kRepeatWindow = seconds(50);
 
 bool may_resend(const Call& call, Duration since_first) {
+  if (MUTANT("client-sends-a-lost-write-again")) return true;
   if (call.resend == Resend::kNever) return false;
   if (call.resend == Resend::kAlways)
     return wire::info(call.op)->effect != wire::Effect::kWrites || since_first < kRepeatWindow;
@@ -32,6 +33,7 @@ bool is_uncertain(Code code) {
 }
 
 std::unexpected<Error> unknown_outcome(const Call& call, std::string_view why) {
+  if (MUTANT("unknown-outcome-reported-as-failure")) return fail(Code::kUnreachable, "the connection broke");
   return fail(Code::kUnknownOutcome,
               fmt::format("{} may or may not have happened: {}; read before trying again", wire::name(call.op), why));
 }

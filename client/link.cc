@@ -76,7 +76,8 @@ io::Task<Result<>> Link::connect(Time deadline) {
 void Link::greet() {
   wire::RequestWriter writer(unsent_, {.id = next_id_++, .op = wire::Op::kHello});
   writer.args().raw(options_.hello);
-  HF_ASSERT(writer.end(), "a hello is small");
+  bool fits = writer.end().has_value();
+  HF_ASSERT(fits, "a hello is small");
 }
 
 io::Task<Result<>> Link::room(Time deadline) {
@@ -144,11 +145,10 @@ io::Task<Error> Link::read_loop() {
 }
 
 std::optional<Error> Link::take_replies() {
-  bool freed = false;
   for (;;) {
     auto payload = reader_.next();
     if (!payload) return payload.error();
-    if (!*payload) break;
+    if (!*payload) return std::nullopt;
     auto reply = wire::parse_reply(**payload);
     if (!reply) return reply.error();
     auto it = pending_.find(reply->id);
@@ -161,10 +161,8 @@ std::optional<Error> Link::take_replies() {
     auto pending = std::move(it->second);
     pending_.erase(it);
     settle(*pending, *reply);
-    freed = true;
+    freed_.notify_one();
   }
-  if (freed) freed_.notify_all();
-  return std::nullopt;
 }
 
 void Link::settle(Pending& pending, const wire::Reply& reply) {

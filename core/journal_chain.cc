@@ -14,7 +14,7 @@ struct Boundary {
 
 bool follows(const GroupHeader& group, const Boundary& at) {
   if (MUTANT("continue-after-bad-group")) return group.first > at.lsn;
-  return group.first == at.lsn.next() && (group.previous == at.hash || MUTANT("cut-tail-comes-back"));
+  return group.first == at.lsn.next() && group.previous == at.hash;
 }
 
 class ChainBuilder {
@@ -28,6 +28,7 @@ class ChainBuilder {
 
   ChainDecision build() {
     for (size_t s = 0; s < segments_.size(); ++s) add_segment(s);
+    if (MUTANT("cut-tail-comes-back")) add_anything_that_counts_on();
     out_.last = boundaries_.back().lsn;
     for (const ScannedSegment& s : segments_)
       for (const ScannedGroup& g : s.groups) {
@@ -82,6 +83,17 @@ class ChainBuilder {
     }
     end_segment_ = s;
     end_offset_ = offset;
+  }
+
+  // Only for a planted bug: what follows is told by its LSN instead of by the chain's hash.
+  void add_anything_that_counts_on() {
+    for (size_t s = 0; s < segments_.size(); ++s)
+      for (size_t g = 0; g < segments_[s].groups.size(); ++g) {
+        const ScannedGroup& next = segments_[s].groups[g];
+        if (!next.sound || next.header.entry_count == 0 || next.header.first != boundaries_.back().lsn.next()) continue;
+        out_.chain.push_back({s, g});
+        boundaries_.push_back({next.header.last(), next.hash});
+      }
   }
 
   // Proven: through the last group with entries that the proof reaches. A seal behind it proves, but is itself unproven.

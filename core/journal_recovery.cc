@@ -43,9 +43,7 @@ class Recovery {
  private:
   std::string path(SegmentSeq seq) const { return directory_ + "/" + segment_name(seq); }
   const ScannedGroup& scanned(ChainLink l) const { return scanned_[l.segment].groups[l.group]; }
-  bool trusts_cache() const {
-    return MUTANT("trust-page-cache-at-open") || MUTANT("believe-tail-after-sync") || MUTANT("cut-tail-comes-back");
-  }
+  bool trusts_cache() const { return MUTANT("trust-page-cache-at-open") || MUTANT("believe-tail-after-sync"); }
 
   io::Task<Result<>> list_files() {
     HF_CO_TRY(found, co_await disk_.list(directory_));
@@ -138,7 +136,6 @@ class Recovery {
     }
     chain_ = groups_.empty() ? base_.chain : groups_.back().hash;
     if (MUTANT("believe-tail-after-sync")) HF_CO_CHECK_OK(co_await sync_scanned());
-    if (MUTANT("cut-tail-comes-back") && !chain.empty()) co_return co_await reuse_cut_segment();
 
     SOMETIMES(!unproven.empty(), "journal-tail-copied");
     SOMETIMES(!unproven.empty() && unproven.front().segment != unproven.back().segment, "journal-tail-across-segments");
@@ -245,25 +242,13 @@ class Recovery {
     return out;
   }
 
-  // --- Two planted bugs, a few lines each.
-
+  // Only for a planted bug.
   io::Task<Result<>> sync_scanned() {
     for (const ScannedSegment& s : scanned_) {
       HF_CO_TRY(file, co_await disk_.open(path(s.seq), io::Open::kReadWrite));
       HF_CO_CHECK_OK(co_await file->sync());
     }
     co_return co_await disk_.sync_dir(directory_);
-  }
-
-  io::Task<Result<>> reuse_cut_segment() {
-    const ScannedGroup& last = scanned(decision_.chain.back());
-    segment_ = std::make_shared<Segment>();
-    segment_->seq = last.header.place.segment;
-    segment_->offset = last.end();
-    segment_->bytes = scanned_[decision_.chain.back().segment].bytes;
-    HF_CO_TRY(file, co_await disk_.open(path(segment_->seq), io::Open::kReadWrite));
-    segment_->file = std::move(file);
-    co_return Result<>();
   }
 
   io::Disk& disk_;

@@ -221,7 +221,8 @@ io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data
       found.valid.push_back(std::move(*m));
       continue;
     }
-    if (m.error().code == Code::kUnsupported) co_return fail(Code::kUnsupported, path + ": " + m.error().message);
+    // A newer format is not damage, and neither is a read that failed: it may succeed the next time.
+    if (m.error().code == Code::kUnsupported || m.error().code == Code::kIo) co_return fail(m.error().code, path + ": " + m.error().message);
     found.notes.push_back(fmt::format("{} is not valid ({}) and is left out of account", path, m.error().message));
     if (found.valid.empty()) bad_and_newer.push_back(n);
   }

@@ -126,7 +126,7 @@ class ShardImpl final : public Shard {
 
   State state_ = State::kClosed;
   Error open_error_;
-  io::Event opened_;  // or failed to
+  io::WaitList opened_;  // or failed to
   std::unique_ptr<io::File> file_;
 
   PrimaryIndex index_;

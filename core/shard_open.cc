@@ -33,17 +33,18 @@ io::Task<Result<>> ShardImpl::open() {
       for (const auto& [lsn, collection] : early_drops_) live_.drop(lsn, collection);
       early_drops_.clear();
     } else {
-      state_ = State::kFailed;
+      // Damage stays; a read that the disk refused may succeed the next time.
+      state_ = loaded.error().code == Code::kIo ? State::kClosed : State::kFailed;
       open_error_ = std::move(loaded.error());
       forget_loaded();
       file_.reset();
     }
-    opened_.set();
+    opened_.notify_all();
     if (loaded && index_file_due()) co_await write_index_file();
   }
   SOMETIMES(state_ == State::kOpening, "two-callers-open-a-shard");
   while (state_ == State::kOpening) co_await opened_.wait();
-  if (state_ == State::kFailed) co_return std::unexpected(open_error_);
+  if (state_ != State::kOpen) co_return std::unexpected(open_error_);
   co_return Result<>();
 }
 

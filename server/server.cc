@@ -91,6 +91,9 @@ io::Task<Result<>> Server::stop() {
   uint32_t unfinished = 0;
   for (const auto& core : cores_) tasks_.spawn(stop_core(*core, unfinished));
   co_await tasks_.drained();
+  // What the cores told core 0 has arrived with their ends; what core 0 told them since has arrived after this round.
+  for (const auto& core : cores_) tasks_.spawn(pass_by(*core));
+  co_await tasks_.drained();
   if (unfinished > 0)
     co_return fail(Code::kTimeout,
                    fmt::format("requests on {} cores would not end; what was acknowledged comes back from the journal",
@@ -101,6 +104,11 @@ io::Task<Result<>> Server::stop() {
 io::Task<void> Server::stop_core(ServerCore& core, uint32_t& unfinished) {
   auto make = [&core] { return core.stop(); };
   if (!co_await io::call_on<bool>(facts_.host.cores, core.id(), make)) ++unfinished;
+}
+
+io::Task<void> Server::pass_by(ServerCore& core) {
+  auto make = [&core] { return core.nothing(); };
+  co_await io::call_on<bool>(facts_.host.cores, core.id(), make);
 }
 
 void Server::hurry() {

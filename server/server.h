@@ -46,6 +46,7 @@ class Server {
   io::Task<void> accept_loop();
   io::Task<bool> pause_accepting(const Error& error);
   void hand_over(std::unique_ptr<io::Connection> connection, CoreId owner);
+  io::Task<void> pass_by(ServerCore& core);
   io::Task<void> stop_core(ServerCore& core, uint32_t& unfinished);
 
   std::unique_ptr<core::Engine> engine_;

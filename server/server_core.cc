@@ -44,8 +44,17 @@ io::Task<void> ServerCore::run_session(std::unique_ptr<io::Connection> connectio
     co_await session.run();
   }
   --metrics.connections;
-  facts_.host.cores.send(id_, CoreId(0), [&all = all_] { --all[0]->open_connections; });
+  count_down();
   task_ended();
+}
+
+// Core 0 is told before this core counts as stopped, so that no such message outlives the server.
+void ServerCore::count_down() {
+  if (id_ == CoreId(0)) {
+    --open_connections;
+  } else {
+    facts_.host.cores.send(id_, CoreId(0), [&first = *all_[0]] { --first.open_connections; });
+  }
 }
 
 void ServerCore::refuse(std::unique_ptr<io::Connection> connection) {
@@ -148,10 +157,20 @@ void ServerCore::each_session(F f) {
 
 void ServerCore::remember_insert(Hash128 fingerprint) {
   repeats.add(fingerprint, executor_.now());
-  for (const auto& other : all_)
-    if (other.get() != this)
-      facts_.host.cores.send(id_, other->id(),
-                             [&core = *other, fingerprint] { core.repeats.add(fingerprint, core.executor_.now()); });
+  if (id_ == CoreId(0)) return spread_insert(fingerprint, id_);
+  facts_.host.cores.send(id_, CoreId(0), [&first = *all_[0], fingerprint, origin = id_] {
+    first.repeats.add(fingerprint, first.executor_.now());
+    first.spread_insert(fingerprint, origin);
+  });
+}
+
+// From core 0 to all but itself and the origin.
+void ServerCore::spread_insert(Hash128 fingerprint, CoreId origin) {
+  for (const auto& other : all_) {
+    if (other->id() == id_ || other->id() == origin) continue;
+    facts_.host.cores.send(id_, other->id(),
+                           [&core = *other, fingerprint] { core.repeats.add(fingerprint, core.executor_.now()); });
+  }
 }
 
 Metrics ServerCore::metrics_now() const {

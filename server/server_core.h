@@ -70,11 +70,14 @@ class ServerCore {
   /// Lets requests under way end and their replies leave, for `stop_grace` at most; then closes what is left and waits
   /// as long again. False when requests still run.
   io::Task<bool> stop();
+  /// For a round over all cores, whose messages have then arrived.
+  io::Task<bool> nothing() { co_return true; }
   /// Ends the patience of a stop() under way, or of the next.
   void hurry();
   bool stopping() const { return stopping_; }
 
-  /// Remembers an insert of a broken connection, on every core.
+  /// Remembers an insert of a broken connection, on every core: here at once, elsewhere by way of core 0, so that core
+  /// 0 can tell when no such message is left.
   void remember_insert(Hash128 fingerprint);
   /// What all cores have counted.
   io::Task<Metrics> total_metrics();
@@ -92,9 +95,11 @@ class ServerCore {
  private:
   io::Task<void> run_session(std::unique_ptr<io::Connection> connection);
   io::Task<void> run_refusal(std::unique_ptr<io::Connection> connection);
+  void count_down();
   io::Task<void> watch();
   io::Task<bool> ended_by(Time deadline);
   void warn_when_full();
+  void spread_insert(Hash128 fingerprint, CoreId origin);
   void task_ended();
   template <class F>
   void each_session(F f);

@@ -10,13 +10,11 @@
 //
 // Invariants
 //  1. Requests start in the order of arrival, each running until it first waits before the next starts. Answers leave
-//  in the order in which
-//     they are ready. While one write is under way, further answers gather; then they leave together.
-//  2. A request starts only when there is room: requests under way, unsent answers, bytes of this core (Limits).
-//  Otherwise reading pauses, and
-//     TCP tells the client. What a request needs later (its answer) never waits for room.
+//     in the order in which they are ready. While one write is under way further answers gather, and leave together.
+//  2. A request starts only when there is room: requests under way, unsent answers, bytes of this core (Limits). Else
+//     reading pauses, and TCP tells the client. What a request needs later (its answer) never waits for room.
 //  3. After a break nothing is started and nothing is written; what runs in the engine ends there.
-//  4. Idle, it holds its frames and a read buffer of 4 KiB.
+//  4. Idle, it holds its coroutine frames and a small read buffer (see FrameReader).
 //
 // Late answers. The original's client gives up after 15 s, reuses the connection in some cases, and takes whatever
 // comes next for its answer. An answer later than Limits::late_reply is therefore not sent; the connection is closed

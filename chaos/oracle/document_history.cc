@@ -1,6 +1,7 @@
 #include "chaos/oracle/document_history.h"
 
 #include <algorithm>
+#include <set>
 
 #include "io/base/assert.h"
 
@@ -15,6 +16,8 @@ void sort_distinct(std::vector<T>& v) {
 
 /// How many answered changes are kept per document: older snapshots cannot be judged.
 constexpr size_t kChangesKept = 64;
+/// When the story by LSN can have gone in more ways than this, it is not told until the next crash.
+constexpr size_t kStoriesMax = 256;
 
 }  // namespace
 
@@ -63,6 +66,7 @@ void DocumentHistory::pass_through(Configuration& c) {
 /// Everything reachable by letting writes under way take effect, in any order.
 DocumentHistory::Configurations DocumentHistory::closure(Configurations from, const std::vector<Pending>& pending) {
   Configurations all = from;
+  std::set<Configuration> known(from.begin(), from.end());
   for (size_t next = 0; next < all.size(); ++next) {
     for (const Pending& p : pending) {
       if (p.operation.kind == Operation::Kind::kRead) continue;  // changes nothing; see Seen
@@ -72,7 +76,7 @@ DocumentHistory::Configurations DocumentHistory::closure(Configurations from, co
       Answer answer = apply(c.state, p.operation);
       c.effective.insert(at, {p.id, answer});
       pass_through(c);
-      if (std::find(all.begin(), all.end(), c) == all.end()) all.push_back(std::move(c));
+      if (known.insert(c).second) all.push_back(std::move(c));
     }
   }
   sort_distinct(all);
@@ -98,6 +102,10 @@ bool DocumentHistory::answer(OperationId id, const Answer& answer, std::optional
   Operation operation = mine->operation;
   pending_.erase(mine);
   bool read = operation.kind == Operation::Kind::kRead;
+  if (lost_track_) {
+    if (read && pending_.empty()) find_track_again(answer.state);
+    return true;
+  }
   bool possible = read ? answer_read(id, answer.state) : answer_write(id, operation, answer);
   if (!possible) go_on_from(read ? answer.state : operation.kind == Operation::Kind::kInsert ? DocumentState{true, operation.value, 0} : DocumentState{});
   if (place) keep(id, operation, answer, *place);
@@ -153,8 +161,16 @@ void DocumentHistory::go_on_from(const DocumentState& state) {
   configurations_ = {std::move(c)};
 }
 
+/// The story begins anew where a read without company found the document.
+void DocumentHistory::find_track_again(const DocumentState& state) {
+  lost_track_ = false;
+  configurations_ = base_ = {Configuration{.state = state}};
+  base_lsn_ = Lsn::max();
+}
+
 /// Remembers an answered change by its place, and the oldest no longer.
 void DocumentHistory::keep(OperationId id, const Operation& operation, const Answer& answer, Place place) {
+  if (base_lsn_ == Lsn::max()) return;  // the story is not told at present
   if (place.lsn <= base_lsn_) {
     // Told late: it happened before the story by LSN begins, and where it did not, that is no story.
     auto told = [&](const Effective& e) { return e.id == id && e.answer == answer; };
@@ -167,7 +183,7 @@ void DocumentHistory::keep(OperationId id, const Operation& operation, const Ans
   changes_.insert(at, {id, place, operation, answer});
   if (changes_.size() <= kChangesKept) return;
   base_ = after(base_, pending_, changes_.front());
-  base_lsn_ = changes_.front().place.lsn;
+  base_lsn_ = base_.size() > kStoriesMax ? Lsn::max() : changes_.front().place.lsn;
   changes_.erase(changes_.begin());
 }
 
@@ -194,15 +210,19 @@ void DocumentHistory::restart(Configurations configurations, Lsn survived) {
   auto gone = [&](const Effective& e) { return std::none_of(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.id == e.id; }); };
   for (Configuration& c : configurations) {
     std::erase_if(c.effective, gone);
-    c.seen.clear();
+    // An answer of the old server may still be on its way; or the read is sent to the new one.
+    for (const Pending& p : pending_) {
+      if (p.operation.kind != Operation::Kind::kRead) continue;
+      bool known = std::any_of(c.seen.begin(), c.seen.end(), [&](const Seen& seen) { return seen.read == p.id; });
+      if (!known) c.seen.push_back({p.id, {}});
+    }
+    pass_through(c);
   }
   sort_distinct(configurations);
   base_ = configurations;
   base_lsn_ = survived;
-  // A read that is still under way sees the new server, or is not judged.
-  for (Configuration& c : configurations)
-    for (const Pending& p : pending_)
-      if (p.operation.kind == Operation::Kind::kRead) c.seen.push_back({p.id, {c.state}});
+  for (Configuration& c : base_) c.seen.clear();
+  sort_distinct(base_);
   configurations_ = std::move(configurations);
   changes_.clear();
 }
@@ -224,7 +244,7 @@ DocumentHistory::Configurations DocumentHistory::after(const Configurations& fro
 }
 
 std::optional<DocumentHistory::Configurations> DocumentHistory::as_of(Lsn lsn) const {
-  if (lsn < base_lsn_) return std::nullopt;
+  if (lost_track_ || lsn < base_lsn_) return std::nullopt;
   std::vector<Pending> may = pending_;
   for (const Change& c : changes_)
     if (c.place.lsn > lsn && c.place.precision == Place::Precision::kAtMost) may.push_back({c.id, c.operation, false});
@@ -232,15 +252,17 @@ std::optional<DocumentHistory::Configurations> DocumentHistory::as_of(Lsn lsn) c
   for (const Change& change : changes_) {
     if (change.place.lsn > lsn) break;
     now = after(now, may, change);
+    if (now.size() > kStoriesMax) return std::nullopt;
   }
   return closure(std::move(now), may);
 }
 
 bool DocumentHistory::crash_and_lose_after(Lsn survived) {
   std::optional<Configurations> left = as_of(survived);
-  bool possible = left && !left->empty();
+  lost_track_ = !left;
+  bool possible = !left || !left->empty();
   std::erase_if(changes_, [&](const Change& c) { return c.place.lsn > survived; });
-  restart(possible ? std::move(*left) : closure(configurations_, pending_), survived);
+  restart(left && possible ? std::move(*left) : closure(configurations_, pending_), survived);
   return possible;
 }
 

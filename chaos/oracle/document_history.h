@@ -124,6 +124,7 @@ class DocumentHistory {
   bool answer_write(OperationId id, const Operation& operation, const Answer& answer);
   bool go_on_with(Configurations next, const Configurations& out_of);
   void go_on_from(const DocumentState& state);
+  void find_track_again(const DocumentState& state);
   void keep(OperationId id, const Operation& operation, const Answer& answer, Place place);
 
   Configurations configurations_;  // now
@@ -133,6 +134,8 @@ class DocumentHistory {
   Configurations base_;
   Lsn base_lsn_;
   std::vector<Change> changes_;
+  /// What survived a loss cannot be told: everything is believed until a read without company shows where the document stands.
+  bool lost_track_ = false;
 };
 
 }  // namespace holdfast::chaos

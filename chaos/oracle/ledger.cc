@@ -69,6 +69,12 @@ void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn
 void Ledger::abandoned(OperationId id) {
   UnderWay& asked = under_way_.at(id);
   if (tell) tell(fmt::format("told #{} {}: nothing", id, asked.document));
+  if (asked.operation.kind == Operation::Kind::kRead) {
+    // Whatever it may have seen, nobody was told.
+    histories_[asked.document].forget(id);
+    under_way_.erase(id);
+    return;
+  }
   asked.abandoned = true;
   histories_[asked.document].abandon(id);
 }

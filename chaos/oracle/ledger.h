@@ -64,6 +64,8 @@ class Ledger {
   const std::vector<std::string>& violations() const { return violations_; }
   uint64_t answered() const { return answered_count_; }
   Lsn highest_acknowledged() const { return highest_lsn_; }
+  /// Changes when the server came back with less than it had acknowledged (async mode): LSNs of different epochs do not compare.
+  uint64_t epoch() const { return epoch_; }
   Lsn highest_durable() const { return highest_durable_; }
   /// Operations under way on that document: workloads leave a document alone when there are many.
   size_t under_way(const DocumentName& document) const;

@@ -6,17 +6,53 @@
 namespace holdfast::chaos {
 namespace {
 
+constexpr std::string_view kSync = "durability-sync";
+constexpr std::string_view kAsync = "durability-async";
+
 constexpr std::array kMutants = {
-    Mutant{"reply-not-held", "41", "durability-sync", "a reply without effects is not held for the pending write that it read"},
-    Mutant{"uncommitted-visible", "37", "durability-sync", "a reader sees a version that is not committed"},
-    Mutant{"read-at-stale-lsn", "48", "durability-sync", "a read starts at a core's stale committed LSN"},
-    Mutant{"read-before-applied", "49", "durability-sync", "a core serves a read before it has applied through it"},
-    Mutant{"locks-kept-after-duplicate", "50", "durability-sync", "locks are not released after a conflict"},
-    Mutant{"short-write-counts-as-done", "13", "durability-sync", "a short write counts as done"},
-    Mutant{"checkpoint-skips-journal-sync", "42", "durability-async", "a checkpoint does not sync the journal first"},
-    Mutant{"checkpoint-manifest-before-data", "42", "durability-sync", "a MANIFEST is written before the data it names is synced"},
-    Mutant{"checkpoint-directory-unsynced", "42", "durability-sync", "a new shard file's directory is not synced"},
-    Mutant{"checkpoint-releases-before-manifest", "42", "durability-sync", "segments go before the MANIFEST is durable"},
+    // The journal.
+    Mutant{"retry-after-sync-error", "1", kSync, "a failed sync is tried again instead of stopping"},
+    Mutant{"ack-before-sync", "2", kSync, "an entry is acknowledged before its sync"},
+    Mutant{"sync-before-write", "3", kSync, "the sync begins before the write has completed"},
+    Mutant{"sync-previous-segment", "3", kSync, "after a rotation the previous segment is synced"},
+    Mutant{"no-dir-sync-after-segment", "4", kSync, "a new segment's directory is not synced"},
+    Mutant{"checksum-misses-payload", "6", kSync, "the group's checksum does not cover its entries"},
+    Mutant{"continue-after-bad-group", "7", kAsync, "recovery goes on after a bad group"},
+    Mutant{"corrupt-cut-as-torn", "8", kSync, "proven bytes that are bad are cut like a torn tail"},
+    Mutant{"trust-page-cache-at-open", "47", kSync, "recovery believes what it reads without syncing it"},
+    Mutant{"believe-tail-after-sync", "47", kSync, "the unproven tail is believed after a sync alone"},
+    Mutant{"cut-tail-comes-back", "45", kAsync, "groups that were cut come back: the chain is not checked"},
+    Mutant{"valid-group-is-proof", "46", kAsync, "a valid group without proof is taken for proof"},
+    Mutant{"group-shares-block", "44", kSync, "a group shares a block with the durable one before it"},
+    Mutant{"short-write-counts-as-done", "13", kSync, "a short write counts as done"},
+    Mutant{"async-reports-more-durable", "own", kAsync, "the durable LSN is taken after the sync instead of before"},
+    Mutant{"seal-claims-too-much", "own", kAsync, "a seal claims what no sync has covered"},
+    // Checkpoints.
+    Mutant{"checkpoint-skips-journal-sync", "42", kAsync, "a checkpoint does not sync the journal first"},
+    Mutant{"checkpoint-skips-data-sync", "42", kSync, "a MANIFEST is written before the data that it names is synced"},
+    Mutant{"checkpoint-directory-unsynced", "42", kSync, "a new shard file's directory is not synced"},
+    Mutant{"checkpoint-releases-before-manifest", "42", kSync, "segments go before the MANIFEST is durable"},
+    Mutant{"manifest-not-synced", "42", kSync, "segments go though the MANIFEST was never synced"},
+    Mutant{"manifest-directory-not-synced", "42", kSync, "segments go though the MANIFEST's name was never synced"},
+    Mutant{"flush-beyond-cut", "43", kSync, "a data file runs ahead of the checkpoint's LSN"},
+    Mutant{"flush-shares-block", "44", kSync, "a checkpoint's records share a block with durable ones"},
+    Mutant{"settings-directory-not-synced", "own", kSync, "HOLDFAST's name is not durable when it is relied on"},
+    Mutant{"settings-renamed-before-sync", "5", kSync, "HOLDFAST is renamed before it is synced"},
+    // Shards.
+    Mutant{"predecessor-not-killed", "33", kSync, "an update leaves the old version alive"},
+    Mutant{"snapshot-misses-the-dead", "own", kSync, "a snapshot does not see what was deleted after it"},
+    Mutant{"snapshot-sees-one-lsn-more", "30", kSync, "a snapshot sees one LSN too much"},
+    Mutant{"index-forgets-collisions", "own", kSync, "of ids with equal hashes the index keeps one"},
+    Mutant{"equal-hash-is-equal-id", "own", kSync, "ids with equal hashes are taken for one"},
+    Mutant{"merge-brings-back-deleted", "own", kSync, "merging the index forgets a deletion"},
+    // The commit path and reads.
+    Mutant{"uncommitted-visible", "37", kSync, "a reader sees a version that is not committed"},
+    Mutant{"reply-not-held", "41", kSync, "a reply without effects is not held for the pending write that it read"},
+    Mutant{"read-at-stale-lsn", "48", kSync, "a read starts at a core's stale committed LSN"},
+    Mutant{"read-before-applied", "49", kSync, "a core serves a read before it has applied through it"},
+    Mutant{"committed-published-late", "own", kSync, "the committed LSN is published after the replies that it releases"},
+    Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
+    Mutant{"frame-buffer-not-cleared-after-reset", "35", kSync, "a frame buffer is not cleared after a reset"},
 };
 
 }  // namespace

@@ -50,6 +50,8 @@ class Crud {
   std::function<io::Task<void>()> before_each;
   /// Reads that fail as `corrupt` are tolerated (media faults); the others are violations.
   bool tolerate_corrupt = false;
+  /// The same for `internal`, which a read that the disk refused comes out as.
+  bool tolerate_internal = false;
 
  private:
   struct Session;

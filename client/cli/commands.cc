@@ -157,10 +157,10 @@ io::Task<int> stats(client::Client& client) {
 io::Task<int> import(io::Host& host, client::Collection collection, const CommandLine& line) {
   auto report = co_await import_file(host, std::move(collection), line);
   if (!report) co_return complain(report.error());
-  int printed = print(fmt::format("{} documents inserted", report->inserted));
+  int printed = print(documents(report->inserted) + (report->inserted == 1 ? " was inserted" : " were inserted"));
   if (report->refused > 0) {
-    std::fprintf(stderr, "holdfast: bad_request: %llu documents were refused\n",
-                 static_cast<unsigned long long>(report->refused));
+    std::fprintf(stderr, "holdfast: bad_request: %s refused\n",
+                 (documents(report->refused) + (report->refused == 1 ? " was" : " were")).c_str());
     co_return kExitRefused;
   }
   co_return printed;
@@ -169,6 +169,17 @@ io::Task<int> import(io::Host& host, client::Collection collection, const Comman
 io::Task<int> exports(client::Collection collection, const CommandLine& line) {
   auto done = co_await export_file(std::move(collection), line);
   co_return done ? kExitOk : complain_of_output(done.error());
+}
+
+/// A long command outlives a restart of the server, within --timeout; but a server that is not there at its start is
+/// soon said to be so.
+constexpr int kPatientAttempts = 1000;
+
+io::Task<int> ensure_reached(io::Host& host, const CommandLine& line) {
+  client::Client client(host, line.client);
+  auto r = co_await client.ping();
+  co_await client.close();
+  co_return r ? kExitOk : complain(r.error());
 }
 
 io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine& line) {
@@ -191,6 +202,10 @@ io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine
 }  // namespace
 
 io::Task<int> run_command(io::Host& host, CommandLine line) {
+  if (line.command == Command::kImport || line.command == Command::kExport) {
+    if (int exit = co_await ensure_reached(host, line); exit != kExitOk) co_return exit;
+    line.client.max_attempts = kPatientAttempts;
+  }
   client::Client client(host, line.client);
   int exit = co_await dispatch(host, client, line);
   co_await client.close();

@@ -365,6 +365,8 @@ std::unexpected<Error> failure(std::string_view text, uint64_t first_line, const
 }  // namespace
 
 Result<Buffer> from_json(std::string_view text, uint64_t first_line) {
+  if (text.find_first_not_of(" \t\r\n") == text.npos)
+    return fail(Code::kBadRequest, fmt::format("line {}: there is no JSON here", first_line));
   Builder builder;
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return failure(text, first_line, builder);
   Buffer out = builder.take();

@@ -30,6 +30,8 @@ io::Task<bool> Importer::add(std::string_view text, uint64_t line) {
   auto document = from_json(text, line);
   if (document && !is_map(*document))
     document = fail(Code::kBadRequest, fmt::format("line {}: this is no document: a document is a JSON object", line));
+  if (!document && !text.ends_with('}'))
+    document.error().message += " (a document a line, or one array of documents, is expected)";
   if (!document) {
     // Its message names the line itself. What came before goes in first, so that the count told is the final one.
     co_await dispatch();
@@ -49,6 +51,16 @@ void Importer::refuse(uint64_t line, const Error& error) {
   if (stopped_at_ && *stopped_at_ < line) return;
   stopped_at_ = line;
   failure_ = error;
+}
+
+/// An error that is no document's fault. Of several batches under way most meet the same: their lines are told
+/// together.
+void Importer::give_up(uint64_t first_line, uint64_t last_line, const Error& error) {
+  bool same = failure_ && !stopped_at_ && failure_->code == error.code && lost_last_ != 0;
+  lost_first_ = same ? std::min(lost_first_, first_line) : first_line;
+  lost_last_ = same ? std::max(lost_last_, last_line) : last_line;
+  stopped_at_.reset();
+  failure_ = Error{error.code, fmt::format("lines {} to {}: {}", lost_first_, lost_last_, error.message)};
 }
 
 io::Task<void> Importer::stop(Error error) {
@@ -74,11 +86,23 @@ io::Task<void> Importer::send(Batch batch) {
   slots_.release(1);
 }
 
-/// Inserts batch[first, last); false when the import shall stop.
-io::Task<bool> Importer::insert(const Batch& batch, size_t first, size_t last) {
+/// A document by itself is inserted by itself, for the sake of the server's words about it.
+io::Task<Result<>> Importer::call(const Batch& batch, size_t first, size_t last) {
+  if (last - first == 1) {
+    HF_CO_TRY(answer, co_await into_.insert_one(batch[first].bytes));
+    (void)answer;
+    co_return Result<>();
+  }
   std::vector<Buffer> documents;
   for (size_t i = first; i < last; ++i) documents.push_back(batch[i].bytes);
-  auto r = co_await into_.insert_many(std::move(documents));
+  HF_CO_TRY(answer, co_await into_.insert_many(std::move(documents)));
+  (void)answer;
+  co_return Result<>();
+}
+
+/// Inserts batch[first, last); false when the import shall stop.
+io::Task<bool> Importer::insert(const Batch& batch, size_t first, size_t last) {
+  Result<> r = co_await call(batch, first, last);
   if (r) {
     inserted_ += last - first;
     inserted_from_[batch[first].line] += last - first;
@@ -86,11 +110,7 @@ io::Task<bool> Importer::insert(const Batch& batch, size_t first, size_t last) {
   }
   const Error& error = r.error();
   if (!is_refusal(error.code)) {
-    if (!failure_ || stopped_at_) {
-      stopped_at_.reset();
-      failure_ =
-          Error{error.code, fmt::format("lines {} to {}: {}", batch[first].line, batch[last - 1].line, error.message)};
-    }
+    give_up(batch[first].line, batch[last - 1].line, error);
     co_return false;
   }
   if (last - first == 1) {

@@ -54,9 +54,11 @@ class Importer {
 
   io::Task<void> dispatch();
   io::Task<void> send(Batch batch);
+  io::Task<Result<>> call(const Batch& batch, size_t first, size_t last);
   io::Task<bool> insert(const Batch& batch, size_t first, size_t last);
   io::Task<bool> search(const Batch& batch, size_t first, size_t last);
   void refuse(uint64_t line, const Error& error);
+  void give_up(uint64_t first_line, uint64_t last_line, const Error& error);
 
   client::Collection into_;
   ImportOptions options_;
@@ -73,6 +75,8 @@ class Importer {
   std::map<uint64_t, uint64_t> inserted_from_;  ///< first line of what went in at once, and how many
   std::optional<uint64_t> stopped_at_;
   std::optional<Error> failure_;
+  uint64_t lost_first_ = 0;  ///< lines of the batches that failed as a whole
+  uint64_t lost_last_ = 0;
 };
 
 /// Errors that speak of one document, so that others may still go in.

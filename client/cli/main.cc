@@ -1,4 +1,6 @@
 // holdfast: the command for people and scripts. See README.md.
+#include <fcntl.h>
+
 #include "client/cli/commands.h"
 #include "io/real/real_host.h"
 
@@ -8,9 +10,17 @@ holdfast::io::Task<void> run(holdfast::io::Host& host, holdfast::cli::CommandLin
   exit = co_await holdfast::cli::run_command(host, std::move(line));
 }
 
+/// A standard stream that the caller closed must not become some socket's number: its place is taken, such that writing
+/// to it fails.
+void occupy_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd)
+    if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", O_RDONLY);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   auto parsed = holdfast::cli::parse_command_line(argc, argv);
   if (int* exit = std::get_if<int>(&parsed)) return *exit;
   int exit = 1;

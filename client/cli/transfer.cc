@@ -11,15 +11,18 @@
 #include "client/cli/progress.h"
 
 namespace holdfast::cli {
+std::string documents(uint64_t n) { return fmt::format("{} {}", n, n == 1 ? "document" : "documents"); }
+
 namespace {
+
+std::string were(uint64_t n) { return n == 1 ? " was" : " were"; }
 
 /// What a person needs to know after an import that stopped.
 Error with_count(Error error, const Importer& importer) {
   uint64_t all = importer.inserted();
   uint64_t before = importer.stopped_at() ? importer.inserted_before(*importer.stopped_at()) : all;
-  error.message += importer.stopped_at() ? fmt::format("; {} documents before it were inserted", before)
-                                         : fmt::format("; {} documents were inserted", all);
-  if (all > before) error.message += fmt::format(", and {} after it that were already under way", all - before);
+  error.message += "; " + documents(before) + (importer.stopped_at() ? " before it" : "") + were(before) + " inserted";
+  if (all > before) error.message += fmt::format(", and {} after it, already under way", all - before);
   return error;
 }
 

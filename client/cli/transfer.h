@@ -11,6 +11,9 @@ struct ImportReport {
   uint64_t refused = 0;  ///< with --continue; each was named on standard error
 };
 
+/// "1 document", "5 documents".
+std::string documents(uint64_t n);
+
 /// Inserts the documents of line.file. An error stopped it; the message tells how many documents are in.
 io::Task<Result<ImportReport>> import_file(io::Host& host, client::Collection into, const CommandLine& line);
 

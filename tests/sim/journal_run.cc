@@ -139,11 +139,16 @@ JournalRun::~JournalRun() = default;
 void JournalRun::draw_options() {
   options_.mode = choice_.decide(2) == 0 ? SyncMode::kSync : SyncMode::kAsync;
   if (wanted_.mode) options_.mode = *wanted_.mode;
-  options_.segment_bytes = kJournalBlock * choice_.between(2, 16);
+  options_.segment_bytes = kJournalBlock * (choice_.decide(2) == 0 ? choice_.between(2, 16) : choice_.between(16, 64));
   options_.group_bytes_max = choice_.between(200, 20'000);
-  options_.async_lag_bytes_max = kJournalBlock * choice_.between(1, 12);
+  options_.async_lag_bytes_max = kJournalBlock * (choice_.decide(2) == 0 ? choice_.between(1, 12) : choice_.between(12, 100));
   options_.async_lag_max = milliseconds(static_cast<int64_t>(choice_.between(1, 100)));
   options_.seal_after = milliseconds(static_cast<int64_t>(choice_.between(1, 10)));
+  if (!wanted_.short_lives) return;
+  options_.mode = SyncMode::kAsync;
+  options_.segment_bytes = 64 * kJournalBlock;
+  options_.async_lag_bytes_max = 100 * kJournalBlock;
+  options_.async_lag_max = milliseconds(500);
 }
 
 void JournalRun::broken(std::string what) {
@@ -155,10 +160,18 @@ std::optional<sim::CrashPlan> JournalRun::draw_crash() {
   if (lives_.size() == 1 && wanted_.first_crash) return wanted_.first_crash;
   if (lives_.size() == 2 && wanted_.second_crash) return wanted_.second_crash;
   if (wanted_.first_crash || choice_.decide(6) == 0) return std::nullopt;
-  uint64_t most = choice_.decide(3) == 0 ? 25 : 400;  // 25: mostly within recovery
-  return sim::CrashPlan{.operation = choice_.between(1, most),
-                        .moment = static_cast<sim::Moment>(choice_.decide(3)),
-                        .how = choice_.decide(2) == 0 ? sim::End::kPowerLoss : sim::End::kProcessDeath};
+  if (wanted_.short_lives || choice_.decide(3) == 0) {  // soon after the opening, see live()
+    crash_after_open_ = true;
+    return std::nullopt;
+  }
+  uint64_t most = choice_.decide(2) == 0 ? 25 : 400;  // 25: mostly within recovery
+  return any_crash(most);
+}
+
+sim::CrashPlan JournalRun::any_crash(uint64_t operations) {
+  return {.operation = choice_.between(1, operations),
+          .moment = static_cast<sim::Moment>(choice_.decide(3)),
+          .how = choice_.decide(2) == 0 ? sim::End::kPowerLoss : sim::End::kProcessDeath};
 }
 
 void JournalRun::begin_life() {
@@ -171,6 +184,7 @@ void JournalRun::begin_life() {
     kind.shuffle = world_.plan().shuffle;
     world_.plan() = kind;
   }
+  crash_after_open_ = false;
   if (auto crash = last ? std::nullopt : draw_crash()) node_->crash_at(*crash);
   node_->start([this, &life](io::Host& host) { return live(host, life); }, {.cores = 1});
 }
@@ -250,11 +264,12 @@ io::Task<int> JournalRun::live(io::Host& host, Life& life) {
   check_durable(life.replayed, "was replayed and is not durable");
   if (broken_) co_return 1;
 
+  if (crash_after_open_) node_->crash_at(any_crash(wanted_.short_lives ? 30 : 12));
   life.journal = std::move(opened->journal);
   life.journal->start(life);
   io::Executor& here = co_await io::this_executor();
-  int clients = wanted_.small_script ? 1 : static_cast<int>(choice_.between(1, 6));
-  int entries = wanted_.small_script ? 6 : static_cast<int>(choice_.between(1, 60));
+  int clients = wanted_.small_script || wanted_.short_lives ? 1 : static_cast<int>(choice_.between(1, 6));
+  int entries = wanted_.short_lives ? 100 : wanted_.small_script ? 6 : static_cast<int>(choice_.between(1, 60));
   life.clients = clients;
   life.checkpointing = true;
   for (int i = 0; i < clients; ++i) here.spawn(life.client(entries));

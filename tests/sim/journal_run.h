@@ -27,6 +27,7 @@ struct JournalRunOptions {
   std::optional<core::SyncMode> mode;  ///< drawn when not given
   int lives = 5;
   bool small_script = false;  ///< one client, few entries: for enumerating crash points
+  bool short_lives = false;   ///< async, much unsynced, a crash soon after each opening: tails are cut, and short logs grow over them
   std::optional<sim::CrashPlan> first_crash;  ///< of the first life; drawn when not given
   std::optional<sim::CrashPlan> second_crash;
 };
@@ -68,6 +69,7 @@ class JournalRun {
   void draw_options();
   core::JournalPosition choose_base();
   std::optional<sim::CrashPlan> draw_crash();
+  sim::CrashPlan any_crash(uint64_t operations);
   void check_durable(Lsn at_least, const char* claim);
 
   JournalRunOptions wanted_;
@@ -79,6 +81,7 @@ class JournalRun {
   std::optional<std::string> broken_;
   uint64_t first_life_operations_ = 0;
   bool faults_off_ = false;
+  bool crash_after_open_ = false;
 
   // The ledger.
   std::vector<uint64_t> history_;  ///< of LSN i + 1: a digest of the entry that stands there, recovered or appended since

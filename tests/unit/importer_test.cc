@@ -46,19 +46,24 @@ class ImporterTest : public testing::Test {
     EXPECT_TRUE(wire::parse_request(payload, r));
     Buffer out;
     wire::ReplyWriter reply(out, r.id);
-    if (r.op == wire::Op::kInsertMany) {
+    if (r.op == wire::Op::kInsertMany || r.op == wire::Op::kInsertOne) {
       ++requests_;
-      if (auto error = store(r.args)) reply.fail(*error);
+      auto numbers = r.op == wire::Op::kInsertOne ? std::vector{number(r.args)} : numbers_of(r.args);
+      if (auto error = store(numbers)) reply.fail(*error);
     }
     reply.end({Lsn(1), Lsn(1)});
     return out;
   }
 
-  std::optional<Error> store(Bytes args) {
+  std::vector<uint64_t> numbers_of(Bytes args) {
     auto many = wire::parse_insert_many(args);
     EXPECT_TRUE(many);
     std::vector<uint64_t> numbers;
     for (Bytes document; many->next(document);) numbers.push_back(number(document));
+    return numbers;
+  }
+
+  std::optional<Error> store(const std::vector<uint64_t>& numbers) {
     for (uint64_t n : numbers)
       if (bad_.contains(n)) return wire::duplicate_key("things", std::to_string(n));
     if (read_only_after_ && stored_.size() >= *read_only_after_) return Error{Code::kReadOnly, "no writes now"};
