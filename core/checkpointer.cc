@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "core/data_directory.h"
 #include "core/gather.h"
 #include "io/base/probe.h"
 
@@ -76,8 +77,9 @@ io::Task<Result<>> Checkpointer::make_directories(const Manifest& manifest) {
   bool made_any = false;
   for (const ManifestDatabase& d : manifest.databases) {
     if (!made_directories_.insert(d.id).second) continue;
-    Result<> made = co_await shared_.host.disk.make_dir(db + "/" + d.name);
-    if (!made && made.error().code != Code::kExists) {
+    // Durable for sure if the newest MANIFEST names a file in it. Otherwise what is there, if anything, is left from a checkpoint that failed.
+    if (std::any_of(newest_.shards.begin(), newest_.shards.end(), [&](const ShardCheckpoint& s) { return s.database == d.id; })) continue;
+    if (Result<> made = co_await make_anew(shared_.host.disk, db + "/" + d.name); !made) {
       made_directories_.erase(d.id);
       co_return fail(made);
     }

@@ -25,21 +25,17 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-io::Task<Result<>> remove_all_in(io::Disk& disk, std::string directory) {
-  Result<std::vector<io::DirEntry>> entries = co_await disk.list(directory);
-  if (!entries) co_return entries.error().code == Code::kNotFound ? Result<>() : Result<>(fail(entries));
-  for (const io::DirEntry& e : *entries) {
-    HF_ASSERT(!e.is_directory, "before initialization is complete no database has a directory");
-    HF_CO_CHECK_OK(co_await disk.remove(directory + "/" + e.name));
+/// Whether the directory holds anything of a database without saying so in HOLDFAST. What an unfinished first start leaves is nothing: empty
+/// directories and the first MANIFEST.
+io::Task<Result<bool>> has_remains(io::Disk& disk, std::string path) {
+  HF_CO_TRY(entries, co_await disk.list(path));
+  for (const io::DirEntry& e : entries) {
+    if (e.name.starts_with("MANIFEST.") && e.name != "MANIFEST.1") co_return true;
+    if (e.name != "journal" && e.name != "db") continue;
+    HF_CO_TRY(inside, co_await disk.list(path + "/" + e.name));
+    if (!inside.empty()) co_return true;
   }
-  co_return Result<>();
-}
-
-/// Whether the directory holds anything of a database without saying so in HOLDFAST.
-bool has_remains(const std::vector<io::DirEntry>& entries) {
-  return std::any_of(entries.begin(), entries.end(), [](const io::DirEntry& e) {
-    return e.name == "journal" || e.name == "db" || e.name.starts_with("MANIFEST.");
-  });
+  co_return false;
 }
 
 io::Task<Result<DirectorySettings>> make_settings(io::Host& host, const EngineOptions& options) {
@@ -53,16 +49,14 @@ io::Task<Result<DirectorySettings>> make_settings(io::Host& host, const EngineOp
   co_return co_await create_settings(host, options.data_path, settings);
 }
 
-/// Steps three and four of a first start; may run again after a crash at any point of an earlier try.
+/// Steps three and four of a first start; may run again after a crash at any point of an earlier try. Makes every name anew: one that is found may be in
+/// the page cache alone, after a sync of the directory that failed, and another sync would do nothing.
 io::Task<Result<>> initialize(io::Host& host, const std::string& path, DirectorySettings& settings) {
   io::Disk& disk = host.disk;
-  HF_CO_CHECK_OK(co_await make_if_missing(disk, path + "/journal"));
-  HF_CO_CHECK_OK(co_await make_if_missing(disk, path + "/db"));
-  HF_CO_CHECK_OK(co_await remove_all_in(disk, path + "/journal"));
+  for (const char* name : {"/journal", "/db"}) HF_CO_CHECK_OK(co_await make_anew(disk, path + name));
   HF_CO_TRY(entries, co_await disk.list(path));
   for (const io::DirEntry& e : entries)
     if (e.name.starts_with("MANIFEST.")) HF_CO_CHECK_OK(co_await disk.remove(path + "/" + e.name));
-  HF_CO_CHECK_OK(co_await disk.sync_dir(path + "/journal"));
   HF_CO_CHECK_OK(co_await disk.sync_dir(path));
   Manifest first;
   first.number = 1;
@@ -87,6 +81,17 @@ Result<> check_settings(const EngineOptions& options, const DirectorySettings& s
 
 }  // namespace
 
+io::Task<Result<>> make_anew(io::Disk& disk, std::string path) {
+  Result<std::vector<io::DirEntry>> entries = co_await disk.list(path);
+  if (entries) {
+    for (const io::DirEntry& e : *entries) HF_CO_CHECK_OK(co_await disk.remove(path + "/" + e.name));
+    HF_CO_CHECK_OK(co_await disk.remove(path));
+  } else if (entries.error().code != Code::kNotFound) {
+    co_return fail(entries);
+  }
+  co_return co_await disk.make_dir(path);
+}
+
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options) {
   io::Disk& disk = host.disk;
   const std::string& path = options.data_path;
@@ -98,8 +103,8 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
 
   Result<DirectorySettings> settings = co_await load_settings(host, path);
   if (!settings && settings.error().code == Code::kNotFound) {
-    HF_CO_TRY(entries, co_await disk.list(path));
-    if (has_remains(entries))
+    HF_CO_TRY(remains, co_await has_remains(disk, path));
+    if (remains)
       co_return fail(Code::kCorrupt, path + " holds parts of a database but no HOLDFAST file: it was damaged, or it is another "
                                             "program's; restore HOLDFAST or choose another --data-path");
     settings = co_await make_settings(host, options);

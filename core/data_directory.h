@@ -19,6 +19,9 @@ struct OpenedDirectory {
   std::vector<std::string> notes;
 };
 
+/// Makes an empty directory under a name that is surely new, removing what is there: files, no directories. The caller syncs the parent.
+io::Task<Result<>> make_anew(io::Disk& disk, std::string path);
+
 /// Locks and opens `options.data_path`, making and initializing it when it is new or empty.
 /// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format; a copy); kCorrupt (HOLDFAST or every MANIFEST is
 /// missing or damaged); kDiskFull; kIo. On error nothing was changed that matters.

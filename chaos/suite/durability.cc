@@ -68,6 +68,7 @@ class Durability {
   void verified(bool complete);
   void end_server();
   void flip_a_bit();
+  void damage_newest_manifest();
   void finish();
   SeedResult result(sim::World::Stop why);
 
@@ -83,7 +84,7 @@ class Durability {
   uint64_t restarts_ = 0;
   uint64_t power_losses_ = 0;
   uint64_t verifications_ = 0;
-  bool died_ = false;  // the last incarnation, of process death: what it left may be in no disk yet
+  bool crashed_ = false;  // the last incarnation did not end by itself
   // How an incarnation serves, and how it is asked to stop; gone with it.
   bool stop_asked_ = false;
   enum class Phase : uint8_t {
@@ -104,6 +105,19 @@ sim::FaultPlan Durability::draw_plan(const SeedOptions& options) {
   // Errors of reads and writes stop the server; a few are enough.
   plan.read_error = std::min<uint64_t>(plan.read_error, 500);
   plan.write_error = std::min<uint64_t>(plan.write_error, 500);
+  // Some machines are bad at one thing: they leave garbage where the power failed, or lose what a sync failed to write.
+  Rng bad(options.seed, "bad machine");
+  switch (bad.below(4)) {
+    case 0:
+      plan.torn = 900'000;
+      plan.garbage = 900'000;
+      break;
+    case 1:
+      plan.sync_error = bad.between(2'000, 20'000);
+      plan.sync_error_clean = 900'000;
+      plan.evict = 500'000;
+      break;
+  }
   return plan;
 }
 
@@ -118,7 +132,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
       server_(world_.add_node("server")),
       clients_(static_cast<int>(random_.between(1, 6))),
       clients_running_(clients_),
-      crashes_left_(random_.between(2, 12)) {}
+      crashes_left_(random_.between(2, 16)) {}
 
 // ---- The server ----
 
@@ -155,18 +169,18 @@ void Durability::plan_crash() {
   --crashes_left_;
   static constexpr sim::Moment kMoments[] = {sim::Moment::kBefore, sim::Moment::kAfter, sim::Moment::kMiddle};
   sim::CrashPlan plan;
-  // Often soon, also within recovery; sometimes late. What a dead process left in the cache is in danger as long as it is not synced, so
-  // after a process death the power goes soon in half of the cases.
-  bool two_level = died_ && random_.decide(2) == 0;
-  plan.operation = two_level || random_.decide(3) == 0 ? random_.between(1, 60) : random_.between(1, 600);
+  // Often soon, also within a first start or a recovery; sometimes late. What a dead process left in the cache is in danger until it is
+  // synced, and what a power cut left of the log's end until the log has grown past it: so crashes come in pairs.
+  bool pair = crashed_ && random_.decide(2) == 0;
+  plan.operation = pair || random_.decide(2) == 0 ? random_.between(1, 60) : random_.between(1, 600);
   plan.kind = (random_.decide(5) == 0) ? sim::IoKind::kNetwork : sim::IoKind::kDisk;
   plan.moment = kMoments[random_.decide(3)];
-  plan.how = two_level || random_.decide(2) == 0 ? End::kPowerLoss : End::kProcessDeath;
+  plan.how = pair || random_.decide(2) == 0 ? End::kPowerLoss : End::kProcessDeath;
   server_.crash_at(plan);
 }
 
 void Durability::server_ended(End how, int exit_code) {
-  died_ = how == End::kProcessDeath;
+  crashed_ = how != End::kExit;
   if (how == End::kPowerLoss) ++power_losses_;
   ledger_.ended(how == End::kPowerLoss ? Loss::kUnsynced : Loss::kNothing);
   if (how == End::kExit) {
@@ -205,6 +219,7 @@ void Durability::server_ended(End how, int exit_code) {
     ++power_losses_;
     ledger_.ended(Loss::kUnsynced);
   }
+  if (random_.decide(8) == 0) damage_newest_manifest();
   world_.after(milliseconds(static_cast<int64_t>(random_.decide(300))), [this] { start_server(); });
 }
 
@@ -298,6 +313,20 @@ void Durability::flip_a_bit() {
     return;
   }
   finish();
+}
+
+/// Of two checkpoints the newer may rot: the older one and the journal have everything.
+void Durability::damage_newest_manifest() {
+  std::vector<std::string> manifests;
+  for (const std::string& path : server_.durable().files("/data"))
+    if (path.starts_with("/data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
+  if (manifests.size() < 2) return;
+  auto number = [](const std::string& path) { return std::stoull(path.substr(path.rfind('.') + 1)); };
+  const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
+                                                [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
+  uint64_t offset = random_.decide(*server_.durable().size(newest));
+  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts()))
+    world_.trace().note(fmt::format("suite: flipped a bit of {} at {}", newest, offset));
 }
 
 void Durability::finish() {

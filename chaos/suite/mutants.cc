@@ -52,7 +52,6 @@ constexpr std::array kMutants = {
     Mutant{"read-before-applied", "49", kSync, "a core serves a read before it has applied through it"},
     Mutant{"committed-published-late", "own", kSync, "the committed LSN is published after the replies that it releases"},
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
-    Mutant{"frame-buffer-not-cleared-after-reset", "35", kSync, "a frame buffer is not cleared after a reset"},
 };
 
 }  // namespace
