@@ -85,7 +85,9 @@ class Durability {
   uint64_t power_losses_ = 0;
   uint64_t verifications_ = 0;
   bool crashed_ = false;  // the last incarnation did not end by itself
-  // How an incarnation serves, and how it is asked to stop; gone with it.
+  /// Of the newest incarnation. Not in a frame of its: when main returns after a fail-stop, tasks of the server are still there, and at a crash frames die in any
+  /// order. So it stays until the next one, when everything of the incarnation is gone.
+  std::unique_ptr<server::Server> serving_;
   bool stop_asked_ = false;
   enum class Phase : uint8_t {
     kFaults,     ///< clients run, the server crashes
@@ -142,16 +144,16 @@ io::Task<void> Durability::stop_when_asked(server::Server& server) {
 }
 
 io::Task<int> Durability::serve(io::Host& host) {
-  // Destroyed with this frame, which dies last: everything of the server's is gone by then.
-  auto server = co_await server::Server::open(host, config_);
-  if (!server) {
-    host.log.log(io::Level::kError, "refused: " + server.error().text());
-    co_return server.error().code == Code::kIo || server.error().code == Code::kDiskFull ? kExitFailStop : kExitRefused;
+  auto opened = co_await server::Server::open(host, config_);
+  if (!opened) {
+    host.log.log(io::Level::kError, "refused: " + opened.error().text());
+    co_return opened.error().code == Code::kIo || opened.error().code == Code::kDiskFull ? kExitFailStop : kExitRefused;
   }
-  ledger_.restarted((*server)->engine().committed_lsn());
-  if (Result<> listening = co_await (*server)->listen(); !listening) co_return kExitFailStop;
-  (co_await io::this_executor()).spawn(stop_when_asked(**server));
-  Error why = co_await (*server)->wait_failed();
+  serving_ = std::move(*opened);
+  ledger_.restarted(serving_->engine().committed_lsn());
+  if (Result<> listening = co_await serving_->listen(); !listening) co_return kExitFailStop;
+  (co_await io::this_executor()).spawn(stop_when_asked(*serving_));
+  Error why = co_await serving_->wait_failed();
   if (why.code != Code::kShuttingDown) co_return kExitFailStop;
   co_return kExitClean;
 }
@@ -159,6 +161,7 @@ io::Task<int> Durability::serve(io::Host& host) {
 void Durability::start_server() {
   if (server_.running() || phase_ == Phase::kDone) return;
   ++restarts_;
+  serving_.reset();
   stop_asked_ = false;
   server_.start([this](io::Host& host) { return serve(host); });
   if (phase_ == Phase::kFaults) plan_crash();
