@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "chaos/runner/real/real_suite.h"
 #include "chaos/runner/report.h"
 #include "chaos/runner/worker.h"
 
@@ -34,6 +36,7 @@ const Suite& suite_named(const std::string& name) {
   if (const Suite* s = find_suite(name)) return *s;
   std::string all;
   for (const Suite& s : suites()) all += fmt::format(" {}", s.name);
+  for (const RealSuite& s : real_suites()) all += fmt::format(" {}", s.name);
   fmt::print(stderr, "holdfast-chaos: there is no suite '{}'; there are{}\n", name, all);
   std::exit(2);
 }
@@ -181,6 +184,21 @@ int main(int argc, char** argv) {
   run->add_option("--json", o.json, "Write the report here");
   run->add_flag("--hashes", o.print_hashes, "Print every seed's trace hash");
 
+  RealOptions real{.program = o.self.substr(0, o.self.rfind('/') + 1) + "holdfastd",
+                   .scratch = std::filesystem::temp_directory_path(),
+                   .modes = {"sync", "async"}};
+  run->add_option("--rounds", real.rounds, "Ends of the server, per mode")->capture_default_str()->group("Real suites");
+  run->add_option("--mode", real.modes, "sync, async or, without it, one after the other")->check(CLI::IsMember({"sync", "async"}))->group("Real suites");
+  run->add_option("--server", real.program, "The holdfastd to run")->capture_default_str()->group("Real suites");
+  run->add_option("--server-flag", real.flags, "A further flag of its; write --server-flag=--cores=4")->group("Real suites");
+  run->add_option("--scratch", real.scratch, "Where its directories are made; on a real disk, if that is what is meant")
+      ->capture_default_str()->group("Real suites");
+  run->add_option("--per-directory", real.rounds_per_directory, "Rounds on one directory")->capture_default_str()->check(CLI::Range(1, 1'000'000))
+      ->group("Real suites");
+  run->add_option("--load-ms", real.load_ms_max, "A round's longest time under load")->capture_default_str()->group("Real suites");
+  run->add_option("--writers", real.writers, "Of the flood")->capture_default_str()->group("Real suites");
+  run->add_flag("--keep", real.keep, "Leave the directories")->group("Real suites");
+
   SeedOptions seed;
   std::string trace;
   auto* one = app.add_subcommand("seed", "Run one seed in this process and print its result as JSON");
@@ -207,7 +225,12 @@ int main(int argc, char** argv) {
   }
   if (*list) {
     for (const Suite& s : suites()) fmt::print("{:<20} {}\n", s.name, s.about);
+    for (const RealSuite& s : real_suites()) fmt::print("{:<20} {}\n", s.name, s.about);
     return 0;
+  }
+  if (const RealSuite* suite = *run ? find_real_suite(o.suite) : nullptr) {
+    real.seed = o.first_seed;
+    return run_real_suite(*suite, real);
   }
   if (*run) return run_command(o);
   if (*one) return seed_command(o.suite, seed);

@@ -42,7 +42,7 @@ class Crud {
   /// Clients end after the operation that they are in.
   void stop() { stopping_ = true; }
 
-  /// Reads every document and exports every collection, and tells the ledger. For when nobody writes. False when the server did not answer.
+  /// Reads every document and exports every collection, and tells the ledger. Clients may go on meanwhile. False when the server did not answer.
   io::Task<bool> verify(io::Host& host);
 
   const CrudCounts& counts() const { return counts_; }
@@ -61,7 +61,7 @@ class Crud {
   io::Task<void> insert_batch(Session& s);
   io::Task<void> update(Session& s);
   io::Task<void> remove(Session& s);
-  io::Task<void> read(Session& s, std::string collection, std::string key);
+  io::Task<bool> read(Session& s, std::string collection, std::string key);
   io::Task<void> count(Session& s);
   io::Task<bool> export_collection(Session& s, std::string collection);
   std::string pick_key(Session& s);
