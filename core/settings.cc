@@ -110,7 +110,7 @@ io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string 
   for (int i = 0; i < 2; ++i) HF_CO_CHECK_OK(co_await write_slot(*file, i, slot));
   if (!MUTANT("settings-renamed-before-sync")) HF_CO_CHECK_OK(co_await sync_file(*file, temporary));
   HF_CO_CHECK_OK(co_await host.disk.rename(temporary, path));
-  if (!MUTANT("settings-directory-not-synced")) HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
+  HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
   co_return settings;
 }
 
