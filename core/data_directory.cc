@@ -118,9 +118,7 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
   }
 
   HF_CO_TRY(identity, co_await disk.identity(path));
-  if (identity != out.settings.identity)
-    co_return fail(Code::kUnsupported, path + " is a copy of another directory (its device and inode are not those it was made with): "
-                                              "copies cannot be opened yet; move the original, or export and import");
+  out.identity = identity;
 
   HF_CO_TRY(manifests, co_await find_manifests(host, path, out.settings.cluster_id, out.settings.server_id));
   out.notes = std::move(manifests.notes);

@@ -13,6 +13,7 @@ namespace holdfast::core {
 struct OpenedDirectory {
   std::unique_ptr<io::FileLock> lock;
   DirectorySettings settings;
+  io::FileIdentity identity;  ///< of the directory now; another than in `settings` when it is a copy
   Manifest newest;
   Manifest previous;  ///< the one before, or `newest` again
   uint64_t highest_manifest_number = 0;
@@ -23,7 +24,7 @@ struct OpenedDirectory {
 io::Task<Result<>> make_anew(io::Disk& disk, std::string path);
 
 /// Locks and opens `options.data_path`, making and initializing it when it is new or empty.
-/// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format; a copy); kCorrupt (HOLDFAST or every MANIFEST is
+/// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format); kCorrupt (HOLDFAST or every MANIFEST is
 /// missing or damaged); kDiskFull; kIo. On error nothing was changed that matters.
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options);
 

@@ -82,6 +82,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<void> finish_all(CollectionRef c, const CoreItems& by_core, SubmissionRef entry);
   static io::Task<bool> finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry);
   io::Task<EngineStats> stats_on_core_0();
+  io::Task<Result<>> adopt_copy(bool clean);
   io::Task<void> run_checkpointer();
   io::Task<void> housekeeping();
   io::Task<void> run_core(EngineCore& core, io::Message ended);

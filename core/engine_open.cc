@@ -56,6 +56,7 @@ io::Task<Result<>> EngineImpl::recover() {
   options.mode = shared_.options.mode.value_or(shared_.settings.mode);
   HF_CO_TRY(opened, co_await Journal::open(host_, shared_.options.data_path + "/journal",
                                            {shared_.settings.cluster_id, shared_.settings.server_id}, options, newest.position, replay));
+  if (directory_.identity != shared_.settings.identity) HF_CO_CHECK_OK(co_await adopt_copy(opened.clean));
   for (const std::string& note : directory_.notes) host_.log.log(io::Level::kWarning, note);
   for (const std::string& note : opened.notes) host_.log.log(io::Level::kWarning, note);
   shared_.journal = std::move(opened.journal);
@@ -69,6 +70,18 @@ io::Task<Result<>> EngineImpl::recover() {
     shared_.settings.mode = options.mode;
     HF_CO_CHECK_OK(co_await change_settings(host_, shared_.options.data_path, shared_.settings));
   }
+  co_return Result<>();
+}
+
+/// A copy of a stopped server's directory is whole, and becomes a directory of its own. One of a running server may not be.
+io::Task<Result<>> EngineImpl::adopt_copy(bool clean) {
+  const std::string& path = shared_.options.data_path;
+  if (!clean)
+    co_return fail(Code::kUnsupported, path + " is a copy of a directory whose server was running (its device and inode are not those it was made with, and "
+                                              "its log has no clean end): such copies cannot be opened yet; stop the server and copy again");
+  shared_.settings.identity = directory_.identity;
+  HF_CO_CHECK_OK(co_await change_settings(host_, path, shared_.settings));
+  host_.log.log(io::Level::kInfo, path + " is a copy of another directory, made while its server was stopped: it is a directory of its own from now on");
   co_return Result<>();
 }
 
