@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <charconv>
+
 #include "chaos/workload/crud.h"
 #include "server/server.h"
 #include "sim/world.h"
@@ -324,7 +326,11 @@ void Durability::damage_newest_manifest() {
   for (const std::string& path : server_.durable().files("/data"))
     if (path.starts_with("/data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
   if (manifests.size() < 2) return;
-  auto number = [](const std::string& path) { return std::stoull(path.substr(path.rfind('.') + 1)); };
+  auto number = [](const std::string& path) {
+    uint64_t n = 0;
+    std::from_chars(path.data() + path.rfind('.') + 1, path.data() + path.size(), n);
+    return n;
+  };
   const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
                                                 [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
   uint64_t offset = random_.decide(*server_.durable().size(newest));
