@@ -122,6 +122,8 @@ RecordResult<RecordView> parse_record(uint32_t seed, Bytes bytes) {
   if (crc32c(body_and_padding, place_crc(seed, bytes.data(), r->key)) != h.body_crc)
     return fault("the checksum of the record's body does not fit");
   r->body = body_and_padding.substr(0, h.body_len);
+  if (body_and_padding.find_first_not_of('\0', h.body_len) != Bytes::npos)
+    return fault("the record's padding is not zero");
   return r;
 }
 
