@@ -28,7 +28,7 @@ void Checkpointer::stop() {
 
 io::Task<void> Checkpointer::run() {
   while (!stopping_) {
-    if (shared_.journal->bytes_since(newest_.position) < shared_.options.checkpoint_bytes) {
+    if (shared_.damage || shared_.journal->bytes_since(newest_.position) < shared_.options.checkpoint_bytes) {
       co_await wake_.wait();
       continue;
     }
@@ -49,6 +49,7 @@ io::Task<Result<Manifest>> Checkpointer::cut() {
   struct Look {
     Manifest manifest;  // of core 0
     std::vector<std::pair<CollectionId, int64_t>> counts;
+    std::vector<QuarantinedDocument> quarantined;
   };
   Gathered<Look> looks = co_await gather<Look>(shared_, [](EngineCore& core) {
     Look look;
@@ -57,10 +58,16 @@ io::Task<Result<Manifest>> Checkpointer::cut() {
     look.manifest.collections = catalog.collections();
     look.manifest.next_database = catalog.next_database();
     look.manifest.next_collection = catalog.next_collection();
+    look.quarantined = core.quarantine().list();
     for (const ManifestCollection& c : look.manifest.collections) look.counts.emplace_back(c.id, core.count(c.id));
     return look;
   });
   Manifest manifest = std::move(looks.values[0].manifest);
+  for (const Look& look : looks.values)
+    manifest.quarantined.insert(manifest.quarantined.end(), look.quarantined.begin(), look.quarantined.end());
+  std::sort(manifest.quarantined.begin(), manifest.quarantined.end(), [](const QuarantinedDocument& a, const QuarantinedDocument& b) {
+    return std::pair(a.touched.collection, a.touched.id_hash) < std::pair(b.touched.collection, b.touched.id_hash);
+  });
   for (const Look& look : looks.values)
     for (size_t i = 0; i < manifest.collections.size(); ++i) {
       HF_ASSERT(look.counts[i].first == manifest.collections[i].id, "every core has the same catalog at one LSN");
@@ -111,6 +118,7 @@ io::Task<Result<std::vector<ShardCheckpoint>>> Checkpointer::flush(Lsn cut) {
 io::Task<Result<>> Checkpointer::checkpoint() {
   io::Host& host = shared_.host;
   const DirectorySettings& settings = shared_.settings;
+  if (shared_.damage) co_return Result<>();
   HF_CO_TRY(manifest, co_await cut());
   if (manifest.position.lsn == newest_.position.lsn) co_return Result<>();
   HF_CO_CHECK_OK(co_await make_directories(manifest));

@@ -21,7 +21,8 @@ class Checkpointer {
   void consider();
   /// No checkpoint begins after this; one that is under way ends first.
   void stop();
-  /// One checkpoint now, through everything committed. Not while run() may take one.
+  /// One checkpoint now, through everything committed. Not while run() may take one. None while a shard is damaged (EngineShared::damage): the log
+  /// must keep what could not be applied.
   io::Task<Result<>> checkpoint();
 
   Lsn newest_lsn() const { return newest_.position.lsn; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/journal_segment.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -49,9 +50,9 @@ io::Task<Result<DirectorySettings>> make_settings(io::Host& host, const EngineOp
   co_return co_await create_settings(host, options.data_path, settings);
 }
 
-/// Steps three and four of a first start; may run again after a crash at any point of an earlier try. Makes every name anew: one that is found may be in
+/// Steps three and four of a first start, MANIFEST.1 included; may run again after a crash at any point of an earlier try. Makes every name anew: one that is found may be in
 /// the page cache alone, after a sync of the directory that failed, and another sync would do nothing.
-io::Task<Result<>> initialize(io::Host& host, const std::string& path, DirectorySettings& settings) {
+io::Task<Result<>> initialize(io::Host& host, const std::string& path, const DirectorySettings& settings) {
   io::Disk& disk = host.disk;
   for (const char* name : {"/journal", "/db"}) HF_CO_CHECK_OK(co_await make_anew(disk, path + name));
   HF_CO_TRY(entries, co_await disk.list(path));
@@ -60,9 +61,15 @@ io::Task<Result<>> initialize(io::Host& host, const std::string& path, Directory
   HF_CO_CHECK_OK(co_await disk.sync_dir(path));
   Manifest first;
   first.number = 1;
-  HF_CO_CHECK_OK(co_await write_manifest(host, path, first, settings.cluster_id, settings.server_id));
-  settings.initialized = true;
-  co_return co_await change_settings(host, path, settings);
+  co_return co_await write_manifest(host, path, first, settings.cluster_id, settings.server_id);
+}
+
+/// A MANIFEST from before the first checkpoint names no segment: then there must be one all the same.
+io::Task<Result<>> check_journal(io::Disk& disk, const std::string& path) {
+  HF_CO_TRY(entries, co_await disk.list(path + "/journal"));
+  for (const io::DirEntry& e : entries)
+    if (parse_segment_name(e.name)) co_return Result<>();
+  co_return fail(Code::kCorrupt, path + "/journal is empty, and all that was ever written is in it: restore it from a backup");
 }
 
 Result<> check_settings(const EngineOptions& options, const DirectorySettings& settings) {
@@ -127,7 +134,13 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
   out.newest = manifests.valid.front();
   out.previous = manifests.valid.back();
   out.highest_manifest_number = manifests.highest_number;
+  if (out.settings.initialized && out.newest.position.segment == SegmentSeq(0)) HF_CO_CHECK_OK(co_await check_journal(disk, path));
   co_return out;
+}
+
+io::Task<Result<>> finish_first_start(io::Host& host, const std::string& data_path, DirectorySettings& settings) {
+  settings.initialized = true;
+  co_return co_await change_settings(host, data_path, settings);
 }
 
 }  // namespace holdfast::core

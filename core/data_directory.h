@@ -1,8 +1,8 @@
 // Opening a data directory: whose it is, whether it may be opened, and the checkpoint to start from.
 //
 // Place in the system: the first step of Engine::open. The order of the first start, each step durable before the next: the directory, LOCK, HOLDFAST (not yet
-// `initialized`), journal/ and db/, MANIFEST.1, HOLDFAST with `initialized`. A crash anywhere in between leaves a directory that the next start
-// initializes again; once `initialized` is there, everything must be.
+// `initialized`), journal/ and db/, MANIFEST.1, the journal's first segment (Journal::open), HOLDFAST with `initialized` (finish_first_start). A crash anywhere
+// in between leaves a directory that the next start initializes again; once `initialized` is there, everything must be.
 #pragma once
 
 #include "core/engine.h"
@@ -23,9 +23,12 @@ struct OpenedDirectory {
 /// Makes an empty directory under a name that is surely new, removing what is there: files, no directories. The caller syncs the parent.
 io::Task<Result<>> make_anew(io::Disk& disk, std::string path);
 
-/// Locks and opens `options.data_path`, making and initializing it when it is new or empty.
+/// Locks and opens `options.data_path`, making and initializing it when it is new or empty; then `settings.initialized` is false.
 /// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format); kCorrupt (HOLDFAST or every MANIFEST is
 /// missing or damaged); kDiskFull; kIo. On error nothing was changed that matters.
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options);
+
+/// Everything is there, the journal's first segment too: from now on it must be. Sets `settings.initialized`; durable when this returns.
+io::Task<Result<>> finish_first_start(io::Host& host, const std::string& data_path, DirectorySettings& settings);
 
 }  // namespace holdfast::core

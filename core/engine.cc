@@ -19,6 +19,9 @@ bool did_something(uint64_t count) { return count > 0; }
 }  // namespace
 
 io::Task<Result<>> EngineImpl::admit_write() {
+  if (shared_.damage)
+    co_return fail(Code::kReadOnly, "a shard is damaged, and until it is repaired the server takes no writes: restore the file from a backup, or give up "
+                                    "what is lost with holdfastd repair --accept-loss; " + shared_.damage->message);
   if (shared_.disk_full.load(std::memory_order_acquire))
     co_return fail(Code::kDiskFull, "the server's disk is full and it takes no writes until there is room: free some and try again");
   if (uint32_t us = shared_.slow_down_us.load(std::memory_order_relaxed)) {
@@ -111,9 +114,15 @@ io::Task<Reply<uint64_t>> EngineImpl::count(Name name, const Query& query) {
   OptionalRef ref = co_await lookup(name, read_lsn());
   if (!ref) co_return Reply<uint64_t>{uint64_t{0}, committed_lsn()};
   if (query.matches_all()) {
-    auto counts = co_await gather<int64_t>(shared_, [id = ref->collection](EngineCore& core) { return core.count(id); });
+    auto counts = co_await gather<Result<int64_t>>(shared_, [c = *ref](EngineCore& core) -> Result<int64_t> {
+      HF_CHECK_OK(core.intact(c));
+      return core.count(c.collection);
+    });
     int64_t sum = 0;
-    for (int64_t n : counts.values) sum += n;
+    for (const Result<int64_t>& n : counts.values) {
+      if (!n) co_return Reply<uint64_t>{fail(n), counts.lsn};
+      sum += *n;
+    }
     HF_ASSERT(sum >= 0, "all cores were asked at one LSN");
     co_return Reply<uint64_t>{static_cast<uint64_t>(sum), counts.lsn};
   }
@@ -332,6 +341,7 @@ io::Task<Reply<EngineStats>> EngineImpl::stats() {
     std::vector<std::string> databases;
     std::vector<int64_t> counts;
     uint64_t tail_bytes = 0;
+    size_t damaged = 0;
   };
   auto looks = co_await gather<Look>(shared_, [](EngineCore& core) {
     Look look;
@@ -341,6 +351,7 @@ io::Task<Reply<EngineStats>> EngineImpl::stats() {
       look.counts.push_back(core.count(c.id));
     }
     look.tail_bytes = core.tail_bytes();
+    look.damaged = core.quarantine().size();
     return look;
   });
   EngineStats out = co_await io::call_on<EngineStats>(host_.cores, CoreId(0), [this] { return stats_on_core_0(); });
@@ -351,7 +362,10 @@ io::Task<Reply<EngineStats>> EngineImpl::stats() {
     for (const Look& look : looks.values) documents += look.counts[i];
     out.collections.push_back({first.databases[i], first.collections[i].name, static_cast<uint64_t>(documents)});
   }
-  for (const Look& look : looks.values) out.tail_bytes += look.tail_bytes;
+  for (const Look& look : looks.values) {
+    out.tail_bytes += look.tail_bytes;
+    out.damaged_documents += look.damaged;
+  }
   std::sort(out.collections.begin(), out.collections.end(), [](const CollectionStats& a, const CollectionStats& b) {
     return std::tie(a.database, a.name) < std::tie(b.database, b.name);
   });
@@ -366,7 +380,8 @@ io::Task<EngineStats> EngineImpl::stats_on_core_0() {
   out.journal_bytes = checkpointer_->journal_bytes();
   out.shard_count = shared_.settings.shard_count;
   out.mode = shared_.settings.mode;
-  out.read_only = shared_.disk_full.load();
+  out.damaged_shards = shared_.damage.has_value();
+  out.read_only = shared_.disk_full.load() || out.damaged_shards;
   out.server_id = shared_.settings.server_id;
   co_return out;
 }

@@ -86,6 +86,8 @@ struct EngineStats {
   uint16_t shard_count = 0;
   SyncMode mode = SyncMode::kSync;
   bool read_only = false;
+  uint64_t damaged_documents = 0;  ///< in quarantine (quarantine.h)
+  bool damaged_shards = false;     ///< a shard's file is damaged so that the log could not be applied to it: read-only until repaired
   uint64_t server_id = 0;
   std::vector<CollectionStats> collections;  ///< by database, then name
 };

@@ -4,7 +4,8 @@
 
 namespace holdfast::core {
 
-EngineCore::EngineCore(EngineShared& shared, CoreId core) : shared_(shared), core_(core) {}
+EngineCore::EngineCore(EngineShared& shared, CoreId core)
+    : shared_(shared), core_(core), overlay_(IdHasher(shared.settings.cluster_id)) {}
 
 EngineCore::Slot& EngineCore::slot(DatabaseId database, ShardId shard) {
   HF_ASSERT(shared_.core_of(shard) == core_, "a shard is used on its own core");
@@ -89,6 +90,32 @@ io::Task<Result<>> EngineCore::apply_effect(Lsn lsn, const Effect& effect) {
   co_return Result<>();
 }
 
+io::Task<Result<>> EngineCore::replay_effect(Lsn lsn, const Effect& effect) {
+  if (effect.kind == EffectKind::kCatalog || !mine(effect)) co_return co_await apply_effect(lsn, effect);
+  quarantine_.superseded(effect.collection, effect.key);
+  Slot& s = slot(effect.database, effect.shard);
+  if (s.damage) co_return Result<>();
+  Result<> done = co_await apply_effect(lsn, effect);
+  if (done || done.error().code != Code::kCorrupt) co_return done;
+  SOMETIMES(true, "replay-met-a-damaged-shard");
+  s.damage = done.error();
+  if (!shared_.damage) shared_.damage = done.error();
+  co_return Result<>();
+}
+
+Result<> EngineCore::intact(const Slot& slot, CollectionId collection, Bytes key) const {
+  if (slot.damage) return std::unexpected(*slot.damage);
+  return quarantine_.check(collection, key);
+}
+
+Result<> EngineCore::intact(CollectionRef c) {
+  HF_CHECK_OK(quarantine_.check(c.collection));
+  if (shared_.damage)
+    for (const Slot* s : slots_of(c.database))
+      if (s->damage) return std::unexpected(*s->damage);
+  return {};
+}
+
 io::Task<Result<>> EngineCore::apply_entry(const Entry& entry) {
   EffectReader effects(entry.effects);
   while (std::optional<Effect> effect = effects.next()) {
@@ -112,6 +139,7 @@ Result<> EngineCore::apply_catalog(Lsn lsn, const Effect& effect) {
   HF_CHECK_OK(catalog_.apply(change));
   if (change.kind != CatalogChange::Kind::kDropCollection) return {};
   counts_.erase(change.collection);
+  quarantine_.drop(change.collection);
   for (Slot* s : slots_of(change.database)) s->shard->drop_collection(lsn, change.collection);
   auto gate = gates_.find(change.collection);
   if (gate != gates_.end()) {

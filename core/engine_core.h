@@ -18,6 +18,7 @@
 #include "core/catalog.h"
 #include "core/engine.h"
 #include "core/overlay.h"
+#include "core/quarantine.h"
 #include "core/shard.h"
 
 namespace holdfast::core {
@@ -30,6 +31,10 @@ struct EngineShared {
   DirectorySettings settings;
   std::vector<std::unique_ptr<EngineCore>> cores = {};
   std::unique_ptr<Journal> journal = nullptr;  ///< core 0 only
+
+  /// Set by recovery, before anything is served: a shard's file is damaged, and entries that concern it could not be applied. The server then takes no
+  /// writes and no checkpoints, so that the log keeps them for a repair.
+  std::optional<Error> damage = std::nullopt;
 
   std::atomic<uint64_t> committed = 0;   ///< published before any reply that it releases
   std::atomic<uint64_t> durable = 0;
@@ -78,6 +83,9 @@ class EngineCore {
   void adopt_shard(const ShardCheckpoint& checkpoint);
   void adopt_count(CollectionId collection, int64_t documents) { counts_[collection] = documents; }
   io::Task<Result<>> apply_effect(Lsn lsn, const Effect& effect);
+  /// Recovery: as apply_effect(), but damage in the shard's file is put up with: the shard answers nothing any more (EngineShared::damage).
+  io::Task<Result<>> replay_effect(Lsn lsn, const Effect& effect);
+  void adopt_quarantined(const QuarantinedDocument& mark) { quarantine_.add(mark); }
   void adopt_applied(Lsn lsn) { applied_ = lsn; }
 
   // Deliveries, in order, from core 0.
@@ -95,6 +103,9 @@ class EngineCore {
   const Catalog& catalog() const { return catalog_; }
   int64_t count(CollectionId collection) const;
   uint64_t tail_bytes() const;
+  const Quarantine& quarantine() const { return quarantine_; }
+  /// kCorrupt when this core cannot tell everything about a collection.
+  Result<> intact(CollectionRef c);
 
   // Snapshots: history at and above the oldest is kept on this core.
 
@@ -160,6 +171,7 @@ class EngineCore {
     std::unique_ptr<Shard> shard;
     io::Semaphore requests;
     ShardCheckpoint checkpoint;
+    std::optional<Error> damage = std::nullopt;  ///< entries could not be applied: nothing may be read any more
   };
   struct Gate {
     uint32_t evaluating = 0;
@@ -192,6 +204,8 @@ class EngineCore {
   Lsn horizon() const { return snapshots_.empty() ? applied_ : *snapshots_.begin(); }
   io::Task<bool> enter(CollectionRef c, Lsn after);
   void leave(CollectionRef c);
+  /// kCorrupt when what is newest of that document is not known.
+  Result<> intact(const Slot& slot, CollectionId collection, Bytes key) const;
   io::Task<Result<Current>> current(Slot& slot, CollectionRef c, Overlay::Locked document);
   bool is_repeat(const Current& found, Bytes document, Bytes id_value_shape, Repeat repeat) const;
   SubmissionRef post(Overlay::Locked document, const Effect& effect);
@@ -214,6 +228,7 @@ class EngineCore {
   absl::flat_hash_map<DatabaseId, std::vector<std::unique_ptr<Slot>>> slots_;  // by shard id / number of cores
   absl::flat_hash_map<CollectionId, int64_t> counts_;
   Overlay overlay_;
+  Quarantine quarantine_;
   std::map<CollectionId, Gate> gates_;
   std::multiset<Lsn> snapshots_;
   std::map<uint64_t, Export> exports_;

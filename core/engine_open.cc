@@ -30,9 +30,19 @@ class Replay final : public ReplaySink {
     while (std::optional<Effect> effect = effects.next()) {
       if (effect->kind != EffectKind::kCatalog && effect->shard.value >= shared_.settings.shard_count)
         co_return fail(Code::kCorrupt, fmt::format("entry {} names shard {}, which there is not", entry->lsn.value, effect->shard.value));
-      for (auto& core : shared_.cores) HF_CO_CHECK_OK(co_await core->apply_effect(entry->lsn, *effect));
+      for (auto& core : shared_.cores) HF_CO_CHECK_OK(co_await core->replay_effect(entry->lsn, *effect));
     }
     if (!effects.ok()) co_return fail(Code::kCorrupt, fmt::format("entry {} holds malformed effects", entry->lsn.value));
+    for (auto& core : shared_.cores) core->adopt_applied(entry->lsn);
+    co_return Result<>();
+  }
+
+  io::Task<Result<>> condemned(EntryRef entry) override {
+    for (const Touched& t : entry->touched) {
+      if (t.id_hash == 0 || t.shard.value >= shared_.settings.shard_count)
+        co_return fail(Code::kCorrupt, fmt::format("entry {} changed the catalog and is damaged: restore the journal from a backup", entry->lsn.value));
+      shared_.cores[shared_.core_of(t.shard).value]->adopt_quarantined({t, entry->lsn});
+    }
     for (auto& core : shared_.cores) core->adopt_applied(entry->lsn);
     co_return Result<>();
   }
@@ -51,14 +61,18 @@ io::Task<Result<>> EngineImpl::recover() {
   for (const ShardCheckpoint& s : newest.shards) shared_.cores[shared_.core_of(s.shard).value]->adopt_shard(s);
   for (const ManifestCollection& c : newest.collections) shared_.cores[0]->adopt_count(c.id, static_cast<int64_t>(c.documents));
 
+  for (const QuarantinedDocument& q : newest.quarantined) shared_.cores[shared_.core_of(q.touched.shard).value]->adopt_quarantined(q);
+
   Replay replay(shared_);
   JournalOptions options = shared_.options.journal;
   options.mode = shared_.options.mode.value_or(shared_.settings.mode);
   HF_CO_TRY(opened, co_await Journal::open(host_, shared_.options.data_path + "/journal",
                                            {shared_.settings.cluster_id, shared_.settings.server_id}, options, newest.position, replay));
+  if (!shared_.settings.initialized) HF_CO_CHECK_OK(co_await finish_first_start(host_, shared_.options.data_path, shared_.settings));
   if (directory_.identity != shared_.settings.identity) HF_CO_CHECK_OK(co_await adopt_copy(opened.clean));
   for (const std::string& note : directory_.notes) host_.log.log(io::Level::kWarning, note);
   for (const std::string& note : opened.notes) host_.log.log(io::Level::kWarning, note);
+  if (shared_.damage) host_.log.log(io::Level::kError, "read-only, because the log cannot be applied to a damaged shard: " + shared_.damage->text());
   shared_.journal = std::move(opened.journal);
   shared_.committed.store(opened.last.value);
   shared_.durable.store(opened.last.value);

@@ -15,6 +15,11 @@ constexpr size_t kEffectHeader = 20;
 
 uint64_t id_hash(CollectionId collection, Bytes key) { return xxh3_64(key, collection.value); }
 
+uint64_t IdHasher::operator()(CollectionId collection, Bytes key) const {
+  // An odd factor spreads the collection over all bits of the seed.
+  return xxh3_64(key, seed_ ^ collection.value * 0x9e3779b97f4a7c15);
+}
+
 void Entry::add(const Effect& effect) {
   HF_ASSERT(effect.key.size() <= UINT32_MAX && effect.body.size() <= UINT32_MAX, "requests are bounded far below");
   char* p = grow(effects, kEffectHeader + effect.key.size() + effect.body.size());
@@ -28,7 +33,7 @@ void Entry::add(const Effect& effect) {
   if (!effect.key.empty()) std::memcpy(p + kEffectHeader, effect.key.data(), effect.key.size());
   if (!effect.body.empty()) std::memcpy(p + kEffectHeader + effect.key.size(), effect.body.data(), effect.body.size());
   bool document = effect.kind != EffectKind::kCatalog;
-  touched.push_back({effect.database, effect.shard, document ? id_hash(effect.collection, effect.key) : 0});
+  touched.push_back({effect.database, effect.collection, effect.shard, document ? id_hash(effect.collection, effect.key) : 0});
 }
 
 size_t Entry::encoded_size() const { return kEntryHeaderBytes + touched.size() * kTouchedBytes + effects.size(); }

@@ -33,13 +33,25 @@ struct Effect {
 /// What an entry touches, kept under the entry's header checksum so that a damaged body condemns these alone.
 struct Touched {
   DatabaseId database;
+  CollectionId collection;
   ShardId shard;
   uint64_t id_hash = 0;  ///< id_hash() of the document; 0 for catalog changes
-  bool operator==(const Touched&) const = default;
+  auto operator<=>(const Touched&) const = default;
 };
 
-/// The hash by which a document's id is indexed and named: XXH3-64 of the key, seeded by the collection.
+/// The hash that names a document in headers and messages: XXH3-64 of the key, seeded by the collection. Anyone can compute it.
 uint64_t id_hash(CollectionId collection, Bytes key);
+
+/// The hash by which tables and index files find documents: seeded with the cluster's id, which clients are not told, so that
+/// nobody can choose ids that collide.
+class IdHasher {
+ public:
+  explicit IdHasher(uint64_t cluster_id) : seed_(cluster_id) {}
+  uint64_t operator()(CollectionId collection, Bytes key) const;
+
+ private:
+  uint64_t seed_;
+};
 
 /// One entry. Whoever makes it fills `effects` and `touched` through add(); the journal sets `lsn` and `term` once, when it takes the entry.
 /// After that it never changes, and may be read from any core.

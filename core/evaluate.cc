@@ -6,6 +6,7 @@
 namespace holdfast::core {
 
 io::Task<Result<EngineCore::Current>> EngineCore::current(Slot& slot, CollectionRef c, Overlay::Locked document) {
+  HF_CO_CHECK_OK(intact(slot, c.collection, document->first.key));
   Current now;
   if (const PendingVersion* pending = document->second.newest()) {
     SOMETIMES(true, "evaluated-on-pending-version");
@@ -116,6 +117,7 @@ io::Task<Evaluated<std::optional<Buffer>>> EngineCore::find(CollectionRef c, Lsn
       if (body) co_return Evaluated<std::optional<Buffer>>{std::move(body), applied_};
     }
   }
+  if (Result<> known = intact(s, c.collection, key); !known) co_return Evaluated<std::optional<Buffer>>{fail(known), applied_};
   if (auto answer = s.shard->try_find(c.collection, key)) {
     std::optional<Buffer> body;
     if (answer->exists) body = Buffer(answer->body);

@@ -12,7 +12,7 @@ namespace holdfast::core {
 namespace {
 
 constexpr uint64_t kMagic = magic("HFSIDX\n\n");
-constexpr uint32_t kVersion = 1;
+constexpr Versions kVersions{.oldest = 2, .newest = 2};
 constexpr size_t kHeaderBytes = 160;
 constexpr size_t kParts = 4;
 
@@ -195,13 +195,13 @@ void IndexEncoder::end_part() {
   for (uint32_t crc : crcs_) append_le(head, crc);
   HF_ASSERT(head.size() <= kHeaderBytes, "the header has room for its fields");
   std::memcpy(out_.data(), head.data(), head.size());
-  seal(MutableBytes(out_).first(kHeaderBytes), kMagic, kVersion);
+  seal(MutableBytes(out_).first(kHeaderBytes), kMagic, kVersions.newest);
 }
 
 Result<LoadedIndex> decode_index(Bytes bytes, const ShardIdentity& identity, int id_hash_bits) {
   if (bytes.size() < kHeaderBytes) return bad("too short");
   if (!MUTANT("index-file-believed-unchecked"))
-    HF_CHECK_OK(check_seal(bytes.substr(0, kHeaderBytes), kMagic, kVersion));
+    HF_CHECK_OK(check_seal(bytes.substr(0, kHeaderBytes), kMagic, kVersions));
   ByteReader in(bytes.substr(kSealBytes));
   ShardIdentity found;
   found.cluster_id = in.le<uint64_t>();

@@ -11,7 +11,7 @@
 //  5. After a failed write or sync nothing more is committed (fail-stop): sink.failed() is called once.
 //
 // Crash behaviour: at any instant the files hold a chain of groups whose unproven end may be torn in any way. Recovery follows the chain
-// of hashes, cuts what is bad and unproven (keeping the bytes in journal/torn-<seq>), refuses what is bad and proven (kCorrupt, naming file,
+// of hashes, cuts what is bad and unproven (keeping the bytes in journal/torn-<seq>), condemns or refuses what is bad and proven (naming file,
 // offset, LSN and ids), and copies the valid but unproven end into a fresh segment, synced, before believing it.
 #pragma once
 
@@ -71,6 +71,8 @@ class ReplaySink {
  public:
   virtual ~ReplaySink() = default;
   virtual io::Task<Result<>> replay(EntryRef entry) = 0;
+  /// An entry that was durable and whose effects cannot be read any more: LSN and touched are known. An error ends the opening.
+  virtual io::Task<Result<>> condemned(EntryRef entry) = 0;
 };
 
 class Journal {
@@ -80,7 +82,8 @@ class Journal {
   struct Opened;
   /// Opens the journal in `directory` (which exists), recovers it from `base` on, and replays every surviving entry after base.lsn into `replay`.
   /// Ensures: everything replayed is durable before the first replay call; a fresh, synced segment is ready for appending.
-  /// Errors: kCorrupt (proven bytes are bad: the message names file, offset, LSN and what the entry touches), kIo, kDiskFull.
+  /// Proven bytes that are bad: where the headers around them tell what is lost, the entries concerned are condemned (ReplaySink), a note names
+  /// file, offset, LSN and what they touch, and the rest is served; otherwise kCorrupt, naming the same. Further errors: kIo, kDiskFull.
   static io::Task<Result<Opened>> open(io::Host& host, std::string directory, JournalIdentity identity, JournalOptions options,
                                        JournalPosition base, ReplaySink& replay);
 

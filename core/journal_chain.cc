@@ -1,5 +1,7 @@
 #include "core/journal_chain.h"
 
+#include <algorithm>
+
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -19,7 +21,10 @@ bool follows(const GroupHeader& group, const Boundary& at) {
 
 class ChainBuilder {
  public:
-  ChainBuilder(const JournalPosition& base, const std::vector<ScannedSegment>& segments) : segments_(segments) {
+  enum class Over : uint8_t { kSound, kNamedDamage };
+
+  ChainBuilder(const JournalPosition& base, const std::vector<ScannedSegment>& segments, Over over)
+      : segments_(segments), lenient_(over == Over::kNamedDamage) {
     boundaries_.push_back({base.lsn, base.chain});
     out_.proof = base.lsn;
     end_segment_ = base.segment.value != 0 ? std::optional<size_t>(0) : std::nullopt;
@@ -28,6 +33,7 @@ class ChainBuilder {
 
   ChainDecision build() {
     for (size_t s = 0; s < segments_.size(); ++s) add_segment(s);
+    if (lenient_) keep_confirmed();
     if (MUTANT("cut-tail-comes-back")) add_anything_that_counts_on();
     out_.last = boundaries_.back().lsn;
     for (const ScannedSegment& s : segments_)
@@ -60,18 +66,22 @@ class ChainBuilder {
     if (segment.groups.empty()) return;
     const ScannedGroup& first = segment.groups.front();
     if (first.header.place.offset != segment.start && !MUTANT("continue-after-bad-group")) return;
-    if (!first.sound) return;
+    if (!usable(first)) return;
     auto point = link_point(first.header);
     if (!point) return;
     if (*point + 1 < boundaries_.size()) {
       SOMETIMES(true, "journal-superseded");
-      boundaries_.resize(*point + 1);
-      out_.chain.resize(*point);
+      cut_chain(*point);
     }
     uint64_t offset = segment.start;
     for (size_t g = 0; g < segment.groups.size(); ++g) {
       const ScannedGroup& next = segment.groups[g];
-      bool bad = !next.sound || next.header.place.offset != offset;
+      if (lenient_ && usable(next) && lost_seal_before(segment, g, offset)) {
+        lost_seals_.push_back({out_.chain.size(), {segment.seq, offset}});
+        boundaries_.back().hash = next.header.previous;
+        offset = next.header.place.offset;
+      }
+      bool bad = !usable(next) || next.header.place.offset != offset;
       if (bad && MUTANT("continue-after-bad-group") && next.sound) bad = false;
       if (bad || !follows(next.header, boundaries_.back())) {
         if (MUTANT("continue-after-bad-group")) continue;
@@ -83,6 +93,48 @@ class ChainBuilder {
     }
     end_segment_ = s;
     end_offset_ = offset;
+  }
+
+  bool usable(const ScannedGroup& g) const { return g.sound || (lenient_ && g.legible); }
+
+  void cut_chain(size_t length) {
+    boundaries_.resize(length + 1);
+    out_.chain.resize(length);
+    std::erase_if(lost_seals_, [&](const LostSeal& seal) { return seal.before >= length; });
+  }
+
+  // Whether all that is missing between the end of the chain, at `offset` of this segment, and group `g` is one block where the same life of the
+  // journal wrote no entries: a seal.
+  bool lost_seal_before(const ScannedSegment& segment, size_t g, uint64_t offset) const {
+    if (g == 0) return false;
+    const GroupHeader& before = segment.groups[g - 1].header;
+    const GroupHeader& next = segment.groups[g].header;
+    return segment.groups[g - 1].end() == offset && next.place.offset == offset + kJournalBlock &&
+           next.incarnation == before.incarnation && next.first == boundaries_.back().lsn.next();
+  }
+
+  // A group that is not sound, and one behind a lost seal, stay in the chain when a later group of it says that they were durable.
+  void keep_confirmed() {
+    size_t keep = out_.chain.size();
+    Lsn durable;
+    for (size_t i = out_.chain.size(); i-- > 0;) {
+      const ScannedGroup& g = group(out_.chain[i]);
+      bool doubtful = !g.sound || std::any_of(lost_seals_.begin(), lost_seals_.end(), [&](const LostSeal& x) { return x.before == i; });
+      if (doubtful && durable < g.header.last() && !MUTANT("condemned-without-confirmation")) {
+        keep = i;
+        durable = Lsn();  // what came after says nothing any more
+      }
+      durable = std::max(durable, g.header.durable);
+    }
+    if (keep < out_.chain.size()) {
+      const JournalPlace end = group(out_.chain[keep]).header.place;
+      end_segment_ = out_.chain[keep].segment;
+      end_offset_ = end.offset;
+      cut_chain(keep);
+    }
+    for (ChainLink l : out_.chain)
+      if (!group(l).sound) out_.condemned.push_back(l);
+    for (const LostSeal& x : lost_seals_) out_.lost_seals.push_back(x.place);
   }
 
   // Only for a planted bug: what follows is told by its LSN instead of by the chain's hash.
@@ -121,7 +173,19 @@ class ChainBuilder {
     JournalDamage d;
     d.first_lost = out_.last.next();
     d.proven = out_.proof;
-    // A header, the newest, of a group that held the first lost LSN leads to the place.
+    // Where the segment breaks off that goes on to the newest proof.
+    for (size_t s = segments_.size(); s-- > 0;) {
+      const std::vector<ScannedGroup>& groups = segments_[s].groups;
+      for (size_t g = groups.size(); g-- > 0;) {
+        if (groups[g].header.durable < out_.proof) continue;
+        auto hole = hole_before(segments_[s], g);
+        if (!hole) continue;
+        d.place = {segments_[s].seq, *hole};
+        d.header = std::any_of(groups.begin(), groups.end(), [&](const ScannedGroup& x) { return x.header.place == d.place; });
+        return d;
+      }
+    }
+    // Or a header, the newest, of a group that held the first lost LSN leads to the place.
     for (size_t s = segments_.size(); s-- > 0;) {
       const std::vector<ScannedGroup>& groups = segments_[s].groups;
       for (size_t g = 0; g < groups.size(); ++g) {
@@ -144,7 +208,7 @@ class ChainBuilder {
     return d;
   }
 
-  // The group itself is sound: what went before it in its segment is not, and that is where the chain broke.
+  // Where, before that group, its segment is not what was written: the chain broke there.
   static std::optional<uint64_t> hole_before(const ScannedSegment& segment, size_t g) {
     for (;; --g) {
       uint64_t expected = g == 0 ? segment.start : segment.groups[g - 1].end();
@@ -154,7 +218,14 @@ class ChainBuilder {
     }
   }
 
+  struct LostSeal {
+    size_t before;  // in the chain
+    JournalPlace place;
+  };
+
   const std::vector<ScannedSegment>& segments_;
+  const bool lenient_;
+  std::vector<LostSeal> lost_seals_;
   ChainDecision out_;
   std::vector<Boundary> boundaries_;  // boundaries_[i] is before chain[i]
   std::optional<size_t> end_segment_;  // where the chain ends
@@ -164,7 +235,10 @@ class ChainBuilder {
 }  // namespace
 
 ChainDecision decide_chain(const JournalPosition& base, const std::vector<ScannedSegment>& segments) {
-  return ChainBuilder(base, segments).build();
+  ChainDecision strict = ChainBuilder(base, segments, ChainBuilder::Over::kSound).build();
+  if (!strict.damage) return strict;
+  ChainDecision lenient = ChainBuilder(base, segments, ChainBuilder::Over::kNamedDamage).build();
+  return lenient.damage ? strict : lenient;
 }
 
 }  // namespace holdfast::core

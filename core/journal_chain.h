@@ -9,6 +9,12 @@
 // Proof. LSN n was durable if a valid group header anywhere says so (`durable` >= n), or the base covers it. Nothing else proves anything: disks reorder.
 // A chain that ends before the proof is corrupt; one that ends after it, at bad bytes, was torn there and is cut.
 //
+// Damage that is known by name. When bytes that were durable are not what they were, the chain is looked for once more, and now also goes on
+//   - over a group whose header and entries' headers are good (legible): its damaged entries are condemned, by what their headers say they touch;
+//   - over one damaged block where a seal stood: no LSN is missing behind it.
+// Only where a later group of the same chain proves that these bytes were durable as they were written: what a crash tore and a later
+// life superseded stays cut. If that leads past the proof, the log is whole but for what is condemned. Otherwise it is damaged.
+//
 // The unproven end of the chain is sound as read, but may have been read from a page cache that the disk never saw: recovery writes it again into
 // a new segment. So may seals at its end: the log goes on from the last proven entry group, not from them.
 #pragma once
@@ -48,6 +54,8 @@ struct ChainDecision {
   Lsn proof;          ///< newest LSN known to have been durable
   bool clean = false;  ///< the chain ends in a clean-shutdown seal and nothing follows
   std::vector<CutRange> cuts;
+  std::vector<ChainLink> condemned;  ///< groups of the chain that are not sound
+  std::vector<JournalPlace> lost_seals;  ///< damaged blocks that the chain goes on behind
   std::vector<size_t> unused;  ///< segments above the chain that hold nothing at all: spares of an earlier life
   std::optional<JournalDamage> damage;
 };

@@ -37,11 +37,11 @@ std::string list_touched(Bytes remains, JournalPlace place, LogKey key) {
     if (state == EntryReader::State::kWhole) continue;
     for (const Touched& t : entry->touched) {
       if (++listed > kListedMax) return out + " and others";
-      out += fmt::format("{}LSN {} (database {}, shard {}, id hash {:016x})", out.empty() ? "" : ", ", entry->lsn.value,
-                         t.database.value, t.shard.value, t.id_hash);
+      out += fmt::format("{}LSN {} (database {}, collection {}, shard {}, id hash {:016x})", out.empty() ? "" : ", ",
+                         entry->lsn.value, t.database.value, t.collection.value, t.shard.value, t.id_hash);
     }
   }
-  return out.empty() ? "every entry in it is whole; its header or padding is not" : out;
+  return out.empty() ? "every entry in it is whole, its header or padding is not; nothing is lost" : out;
 }
 
 }  // namespace
@@ -65,6 +65,14 @@ io::Task<std::string> describe_damage(io::Disk& disk, std::string directory, Jou
                          : fmt::format("LSNs {} to {}", damage.first_lost.value, damage.proven.value);
   co_return fmt::format("{} at offset {} is damaged: the log breaks there, and {} had been durable. Damaged: {}. "
                         "Restore the file from a backup", path, damage.place.offset, lost, touched);
+}
+
+io::Task<std::string> describe_condemned(io::Disk& disk, std::string directory, JournalIdentity identity, GroupHeader group) {
+  std::string path = directory + "/" + segment_name(group.place.segment);
+  auto remains = co_await read_remains(disk, path, group.place.offset, kGroupHeaderBytes + group.payload_bytes);
+  std::string touched = remains ? list_touched(*remains, group.place, LogKey(identity)) : remains.error().text();
+  co_return fmt::format("{} at offset {}: LSNs {} to {} had been durable and are damaged: {}", path, group.place.offset,
+                        group.first.value, group.last().value, touched);
 }
 
 io::Task<Result<>> keep_cut(io::Disk& disk, std::string segment_path, std::string kept_path, CutRange cut) {

@@ -11,6 +11,9 @@ namespace holdfast::core {
 /// One sentence that names file, offset and LSNs and, where entry headers can still be read, what the damaged entries touch.
 io::Task<std::string> describe_damage(io::Disk& disk, std::string directory, JournalIdentity identity, JournalDamage damage);
 
+/// One sentence about a group of the log that is not sound, and what cannot be read any more because of it.
+io::Task<std::string> describe_condemned(io::Disk& disk, std::string directory, JournalIdentity identity, GroupHeader group);
+
 /// At most so many bytes of one cut are kept.
 inline constexpr uint64_t kKeptCutBytesMax = uint64_t{16} << 20;
 

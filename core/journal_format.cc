@@ -10,7 +10,7 @@ namespace {
 constexpr char kSegmentMagic[8] = {'H', 'F', 'S', 'E', 'G', 'M', 'N', 'T'};
 constexpr char kGroupMagic[8] = {'H', 'F', 'G', 'R', 'O', 'U', 'P', '\n'};
 constexpr uint32_t kSegmentVersion = 1;
-constexpr uint16_t kGroupVersion = 1;
+constexpr uint16_t kGroupVersion = 2;
 constexpr uint16_t kFlagClean = 1;
 constexpr size_t kSegmentHeaderBytes = 64;  // the rest of its block is zeros
 
@@ -115,9 +115,11 @@ void GroupEncoder::add(const Entry& entry) {
   char* t = p + kEntryHeaderBytes;
   for (const Touched& touched : entry.touched) {
     store_le(t, touched.database.value);
-    store_le(t + 4, touched.shard.value);
-    store_le(t + 6, uint16_t{0});
-    store_le(t + 8, touched.id_hash);
+    store_le(t + 4, touched.collection.value);
+    store_le(t + 8, touched.shard.value);
+    store_le(t + 10, uint16_t{0});
+    store_le(t + 12, uint32_t{0});
+    store_le(t + 16, touched.id_hash);
     t += kTouchedBytes;
   }
   if (!entry.effects.empty()) std::memcpy(t, entry.effects.data(), entry.effects.size());
@@ -194,6 +196,19 @@ bool group_is_sound(const GroupHeader& header, Bytes group) {
          all_zero(group.substr(kGroupHeaderBytes + header.payload_bytes));
 }
 
+bool group_is_legible(const GroupHeader& header, Bytes group, LogKey key) {
+  if (group.size() != header.extent() || header.entry_count == 0) return false;
+  JournalPlace place{header.place.segment, header.place.offset + kGroupHeaderBytes};
+  EntryReader entries(group.substr(kGroupHeaderBytes, header.payload_bytes), place, key);
+  std::shared_ptr<Entry> entry;
+  Lsn next = header.first;
+  for (auto state = entries.next(entry); state != EntryReader::State::kEnd; state = entries.next(entry)) {
+    if (state == EntryReader::State::kLost || entry->lsn != next) return false;
+    ++next;
+  }
+  return next == header.last().next();
+}
+
 // --- Entries: header crc u32, effects crc u32, LSN u64, term u64, effects' length u32, touched count u32, touched, effects.
 
 EntryReader::State EntryReader::next(std::shared_ptr<Entry>& entry) {
@@ -211,7 +226,8 @@ EntryReader::State EntryReader::next(std::shared_ptr<Entry>& entry) {
   entry->term = Term(load_le<uint64_t>(p + 16));
   entry->touched.reserve((head_bytes - kEntryHeaderBytes) / kTouchedBytes);
   for (const char* t = p + kEntryHeaderBytes; t != p + head_bytes; t += kTouchedBytes)
-    entry->touched.push_back({DatabaseId(load_le<uint32_t>(t)), ShardId(load_le<uint16_t>(t + 4)), load_le<uint64_t>(t + 8)});
+    entry->touched.push_back({DatabaseId(load_le<uint32_t>(t)), CollectionId(load_le<uint32_t>(t + 4)),
+                              ShardId(load_le<uint16_t>(t + 8)), load_le<uint64_t>(t + 16)});
 
   bool complete = head_bytes + effects_bytes <= rest_.size();
   Bytes effects = complete ? rest_.substr(head_bytes, effects_bytes) : Bytes();

@@ -18,7 +18,7 @@ namespace holdfast::core {
 inline constexpr uint64_t kJournalBlock = 4096;       ///< groups start on its multiples
 inline constexpr size_t kGroupHeaderBytes = 128;
 inline constexpr size_t kEntryHeaderBytes = 32;  ///< before the list of what is touched
-inline constexpr size_t kTouchedBytes = 16;
+inline constexpr size_t kTouchedBytes = 24;
 
 /// What makes checksums of one log differ from those of any other.
 class LogKey {
@@ -117,6 +117,10 @@ class GroupEncoder {
 Found parse_group_header(Bytes at, JournalPlace place, LogKey key, GroupHeader& out);
 /// Whether entries and padding are what the header says. `group` is the group's whole extent.
 bool group_is_sound(const GroupHeader& header, Bytes group);
+
+/// Of a group that is not sound: whether every entry's header is good and their LSNs are those that the group's header says, so that
+/// what is damaged is known by name: the effects of some of them, or the padding.
+bool group_is_legible(const GroupHeader& header, Bytes group, LogKey key);
 
 /// Reads the entries of a group one by one.
 class EntryReader {

@@ -13,6 +13,7 @@ namespace {
 struct PlacedGroup {
   GroupHeader header;
   Hash128 hash;
+  bool sound = true;
 };
 
 class Recovery {
@@ -33,6 +34,7 @@ class Recovery {
       std::string what = co_await describe_damage(disk_, directory_, identity_, *decision_.damage);
       co_return fail(Code::kCorrupt, std::move(what));
     }
+    co_await note_condemned();
     co_await keep_cuts();
     HF_CO_CHECK_OK(co_await make_tail());
     co_await remove_unused();
@@ -99,6 +101,15 @@ class Recovery {
     return {};
   }
 
+  io::Task<void> note_condemned() {
+    for (ChainLink l : decision_.condemned) {
+      const GroupHeader& h = scanned(l).header;
+      notes_.push_back(co_await describe_condemned(disk_, directory_, identity_, h));
+    }
+    for (JournalPlace p : decision_.lost_seals)
+      notes_.push_back(fmt::format("{} at offset {} is damaged; no entry was there, nothing is lost", path(p.segment), p.offset));
+  }
+
   // Keeps what is cut, for whoever wonders. Failing to is no reason not to start.
   io::Task<void> keep_cuts() {
     for (const CutRange& cut : decision_.cuts) {
@@ -128,7 +139,7 @@ class Recovery {
     for (size_t i = 0; i < chain.size(); ++i) {
       const ScannedGroup& g = scanned(chain[i]);
       if (i < proven) {
-        groups_.push_back({g.header, g.hash});
+        groups_.push_back({g.header, g.hash, g.sound});
       } else if (g.header.entry_count > 0) {
         unproven.push_back(chain[i]);
         bytes += g.header.extent();
@@ -170,7 +181,7 @@ class Recovery {
   }
 
   // What was sound when it was scanned is read again; if it is not what it was, the disk is at fault.
-  io::Task<Result<Buffer>> read_group(GroupHeader header) {
+  io::Task<Result<Buffer>> read_group(GroupHeader header, bool sound = true) {
     if (!file_ || file_seq_ != header.place.segment) {
       HF_CO_TRY(file, co_await disk_.open(path(header.place.segment), io::Open::kRead));
       file_ = std::move(file);
@@ -181,7 +192,8 @@ class Recovery {
     HF_CO_CHECK_OK(co_await io::read_exactly(*file_, header.place.offset, bytes));
     GroupHeader again;
     bool same = parse_group_header(bytes, header.place, key_, again) == Found::kGood && again == header;
-    if (!same || !group_is_sound(header, bytes)) co_return bad_group(header);
+    if (!same || group_is_sound(header, bytes) != sound || !(sound || group_is_legible(header, bytes, key_)))
+      co_return bad_group(header);
     co_return bytes;
   }
   static Bytes payload(const GroupHeader& h, Bytes group) { return group.substr(kGroupHeaderBytes, h.payload_bytes); }
@@ -205,16 +217,19 @@ class Recovery {
     Lsn last = base_.lsn;
     for (const PlacedGroup& g : groups_) {
       if (g.header.entry_count == 0) continue;
-      HF_CO_TRY(bytes, co_await read_group(g.header));
+      HF_CO_TRY(bytes, co_await read_group(g.header, g.sound));
       EntryReader entries(payload(g.header, bytes), payload_place(g.header), key_);
       std::shared_ptr<Entry> entry;
       while (true) {
         EntryReader::State state = entries.next(entry);
         if (state == EntryReader::State::kEnd) break;
-        if (state != EntryReader::State::kWhole) co_return bad_group(g.header);
+        bool condemned = state == EntryReader::State::kDamaged && !g.sound;
+        if (state != EntryReader::State::kWhole && !condemned) co_return bad_group(g.header);
         if (entry->lsn != last.next() && !MUTANT("continue-after-bad-group")) co_return bad_group(g.header);
         last = entry->lsn;
-        HF_CO_CHECK_OK(co_await replay.replay(std::move(entry)));
+        SOMETIMES(condemned, "journal-entry-condemned");
+        if (condemned) HF_CO_CHECK_OK(co_await replay.condemned(std::move(entry)));
+        else HF_CO_CHECK_OK(co_await replay.replay(std::move(entry)));
       }
       if (last != g.header.last()) co_return bad_group(g.header);
     }

@@ -37,6 +37,7 @@ ScannedSegment scan_segment(Bytes file, SegmentSeq seq, uint64_t start, JournalI
     uint64_t extent = std::min<uint64_t>(group.header.extent(), file.size() - offset);
     group.hash = chain_hash(file.substr(offset, kGroupHeaderBytes));
     group.sound = group_is_sound(group.header, file.substr(offset, extent));
+    group.legible = !group.sound && group_is_legible(group.header, file.substr(offset, extent), key);
     offset += extent;
     out.groups.push_back(group);
   }

@@ -13,6 +13,7 @@ struct ScannedGroup {
   GroupHeader header;
   Hash128 hash;        ///< its chain hash
   bool sound = false;  ///< entries and padding are as the header says
+  bool legible = false;  ///< not sound, but what is damaged is known by name (group_is_legible)
   uint64_t end() const { return header.place.offset + header.extent(); }
 };
 

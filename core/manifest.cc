@@ -14,7 +14,7 @@ namespace holdfast::core {
 namespace {
 
 constexpr uint64_t kMagic = magic("HFMANIF\n");
-constexpr uint32_t kVersion = 1;
+constexpr Versions kVersions{.oldest = 2, .newest = 2};
 constexpr uint64_t kMaxManifestBytes = uint64_t{256} << 20;
 constexpr std::string_view kPrefix = "MANIFEST.";
 /// A newer one that is not valid is renamed to this, so that it cannot come back once its place in the shards' files
@@ -99,6 +99,22 @@ Result<> decode_shards(ByteReader& in, uint32_t count, Manifest& m) {
   return {};
 }
 
+Result<> decode_quarantined(ByteReader& in, uint32_t count, Manifest& m) {
+  auto place = [](const QuarantinedDocument& q) { return std::pair(q.touched.collection, q.touched.id_hash); };
+  for (uint32_t i = 0; i < count; ++i) {
+    QuarantinedDocument q;
+    q.touched.database = DatabaseId(in.le<uint32_t>());
+    q.touched.collection = CollectionId(in.le<uint32_t>());
+    q.touched.shard = ShardId(in.le<uint16_t>());
+    q.touched.id_hash = in.le<uint64_t>();
+    q.lsn = Lsn(in.le<uint64_t>());
+    if (!in.ok() || !has_database(m, q.touched.database) || (!m.quarantined.empty() && place(q) <= place(m.quarantined.back())))
+      return bad("its list of damaged documents is malformed");
+    m.quarantined.push_back(q);
+  }
+  return {};
+}
+
 }  // namespace
 
 Buffer encode_manifest(const Manifest& m, uint64_t cluster_id, uint64_t server_id) {
@@ -116,6 +132,7 @@ Buffer encode_manifest(const Manifest& m, uint64_t cluster_id, uint64_t server_i
   append_le(out, static_cast<uint32_t>(m.databases.size()));
   append_le(out, static_cast<uint32_t>(m.collections.size()));
   append_le(out, static_cast<uint32_t>(m.shards.size()));
+  append_le(out, static_cast<uint32_t>(m.quarantined.size()));
   for (const ManifestDatabase& d : m.databases) {
     append_le(out, d.id.value);
     append_name(out, d.name);
@@ -135,13 +152,20 @@ Buffer encode_manifest(const Manifest& m, uint64_t cluster_id, uint64_t server_i
     append_le(out, s.lsn.value);
     append_le(out, s.digest);
   }
+  for (const QuarantinedDocument& q : m.quarantined) {
+    append_le(out, q.touched.database.value);
+    append_le(out, q.touched.collection.value);
+    append_le(out, q.touched.shard.value);
+    append_le(out, q.touched.id_hash);
+    append_le(out, q.lsn.value);
+  }
   store_le(out.data() + kSealBytes, uint64_t{out.size()});
-  seal(out, kMagic, kVersion);
+  seal(out, kMagic, kVersions.newest);
   return out;
 }
 
 Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t server_id) {
-  HF_CHECK_OK(check_seal(bytes, kMagic, kVersion));
+  HF_CHECK_OK(check_seal(bytes, kMagic, kVersions));
   ByteReader in(bytes.substr(kSealBytes));
   if (in.le<uint64_t>() != bytes.size()) return bad("its length is not what it says");
   if (in.le<uint64_t>() != cluster_id || in.le<uint64_t>() != server_id)
@@ -155,10 +179,11 @@ Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t serv
   m.position.offset = in.le<uint64_t>();
   m.next_database = DatabaseId(in.le<uint32_t>());
   m.next_collection = CollectionId(in.le<uint32_t>());
-  uint32_t databases = in.le<uint32_t>(), collections = in.le<uint32_t>(), shards = in.le<uint32_t>();
+  uint32_t databases = in.le<uint32_t>(), collections = in.le<uint32_t>(), shards = in.le<uint32_t>(), quarantined = in.le<uint32_t>();
   HF_CHECK_OK(decode_databases(in, databases, m));
   HF_CHECK_OK(decode_collections(in, collections, m));
   HF_CHECK_OK(decode_shards(in, shards, m));
+  HF_CHECK_OK(decode_quarantined(in, quarantined, m));
   if (!in.ok() || !in.rest().empty()) return bad("its lists do not fill it");
   return m;
 }

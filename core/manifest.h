@@ -20,7 +20,7 @@ struct DirectorySettings {
   uint16_t shard_count = 256;
   SyncMode mode = SyncMode::kSync;
   io::FileIdentity identity;  ///< of the data directory when it was made: a copy differs
-  bool initialized = false;   ///< the first MANIFEST was durable: from then on everything must be there
+  bool initialized = false;   ///< the first start is over: from then on everything must be there
   bool operator==(const DirectorySettings&) const = default;
 };
 
@@ -48,6 +48,13 @@ struct ManifestDatabase {
   bool operator==(const ManifestDatabase&) const = default;
 };
 
+/// A document whose newest version, of that LSN, was durable and cannot be read any more (quarantine.h).
+struct QuarantinedDocument {
+  Touched touched;
+  Lsn lsn;
+  bool operator==(const QuarantinedDocument&) const = default;
+};
+
 struct Manifest {
   uint64_t number = 0;
   JournalPosition position;  ///< replay starts here; every effect through position.lsn is in the files below
@@ -56,6 +63,7 @@ struct Manifest {
   std::vector<ManifestDatabase> databases;      ///< by id
   std::vector<ManifestCollection> collections;  ///< by id
   std::vector<ShardCheckpoint> shards;          ///< by (database, shard); only shards that have a file
+  std::vector<QuarantinedDocument> quarantined;  ///< by (collection, id hash)
   bool operator==(const Manifest&) const = default;
 };
 

@@ -50,6 +50,8 @@ struct PendingVersion {
 
 class Overlay {
  public:
+  explicit Overlay(IdHasher hasher) : documents_(0, Hash{hasher}) {}
+
   class Document {
    public:
     /// The newest pending version; null when there is none and the committed one counts.
@@ -64,7 +66,8 @@ class Overlay {
   };
   struct Hash {
     using is_transparent = void;
-    size_t operator()(DocumentKeyView k) const { return static_cast<size_t>(id_hash(k.collection, k.key)); }
+    size_t operator()(DocumentKeyView k) const { return static_cast<size_t>(hasher(k.collection, k.key)); }
+    IdHasher hasher;
   };
   struct Equal {
     using is_transparent = void;

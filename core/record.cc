@@ -154,7 +154,7 @@ Buffer encode_shard_file_header(const ShardIdentity& identity) {
 
 Result<> check_shard_file_header(Bytes block, const ShardIdentity& identity) {
   if (block.size() != kBlockBytes) return fail(Code::kCorrupt, "shorter than its header");
-  HF_CHECK_OK(check_seal(block, kFileMagic, kFileVersion));
+  HF_CHECK_OK(check_seal(block, kFileMagic, {.newest = kFileVersion}));
   ByteReader in(block.substr(kSealBytes));
   ShardIdentity found;
   found.cluster_id = in.le<uint64_t>();

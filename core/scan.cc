@@ -13,6 +13,7 @@ constexpr uint64_t kScanStepBytes = 256 << 10;
 }  // namespace
 
 io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Query& query, ScanLimits limits) {
+  HF_CO_CHECK_OK(intact(c));
   std::vector<Found> found;
   uint64_t bytes = 0;
   uint32_t since_yield = 0;
@@ -40,6 +41,7 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef 
 }
 
 io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot, const Query& query) {
+  HF_CO_CHECK_OK(intact(c));
   uint64_t count = 0;
   uint32_t since_yield = 0;
   for (Slot* s : slots_of(c.database)) {
@@ -61,6 +63,7 @@ io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot,
 
 io::Task<Result<EngineCore::ExportPart>> EngineCore::export_part(uint64_t export_id, CollectionRef c, Lsn snapshot, size_t shard_index,
                                                                  uint64_t max_bytes) {
+  HF_CO_CHECK_OK(intact(c));
   ExportPart part;
   // By place, not by what is there: shards that get their first record meanwhile must not move the others.
   const auto& slots = slots_[c.database];

@@ -27,8 +27,14 @@ consteval uint64_t magic(const char (&letters)[9]) {
 /// Fills in the first 16 bytes of `block`. Requires block.size() >= 16.
 void seal(MutableBytes block, uint64_t magic, uint32_t version);
 
+/// The versions of a kind of file that this program reads; it writes the newest.
+struct Versions {
+  uint32_t oldest = 1;
+  uint32_t newest = 1;
+};
+
 /// Checks a sealed block and its version. Errors, without naming the file: kCorrupt (too short, other magic, checksum),
-/// kUnsupported (intact, but newer than `version`).
-Result<> check_seal(Bytes block, uint64_t magic, uint32_t version);
+/// kUnsupported (intact, but of a version outside `read`).
+Result<> check_seal(Bytes block, uint64_t magic, Versions read);
 
 }  // namespace holdfast::core

@@ -13,7 +13,7 @@ namespace holdfast::core {
 namespace {
 
 constexpr uint64_t kMagic = magic("HOLDFAST");
-constexpr uint32_t kVersion = 1;
+constexpr Versions kVersions{.oldest = 2, .newest = 2};
 
 std::string settings_path(const std::string& data_path) { return data_path + "/HOLDFAST"; }
 
@@ -61,14 +61,14 @@ Buffer encode_settings_slot(const SettingsSlot& slot) {
   append_le(block, static_cast<uint8_t>(s.mode));
   append_le(block, static_cast<uint8_t>(s.initialized));
   block.resize(kBlockBytes, '\0');
-  seal(block, kMagic, kVersion);
+  seal(block, kMagic, kVersions.newest);
   return block;
 }
 
 namespace {
 
 Result<SettingsSlot> decode_slot(Bytes block) {
-  HF_CHECK_OK(check_seal(block, kMagic, kVersion));
+  HF_CHECK_OK(check_seal(block, kMagic, kVersions));
   ByteReader in(block.substr(kSealBytes));
   SettingsSlot slot;
   DirectorySettings& s = slot.settings;

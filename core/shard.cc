@@ -50,6 +50,7 @@ ShardImpl::ShardImpl(io::Host& host, ShardOptions options, ShardCheckpoint check
       options_(std::move(options)),
       identity_{options_.cluster_id, checkpoint.database, checkpoint.shard, checkpoint.generation},
       seed_(identity_.seed()),
+      hasher_(options_.cluster_id),
       hash_mask_(options_.id_hash_bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << options_.id_hash_bits) - 1),
       made_with_(checkpoint.lsn),
       checkpoint_(checkpoint),

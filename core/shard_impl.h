@@ -80,7 +80,7 @@ class ShardImpl final : public Shard {
   // shard.cc
   std::string path(std::string_view suffix) const;
   std::string db_path() const { return path("db"); }
-  uint64_t hash_of(CollectionId collection, Bytes key) const { return id_hash(collection, key) & hash_mask_; }
+  uint64_t hash_of(CollectionId collection, Bytes key) const { return hasher_(collection, key) & hash_mask_; }
   Ordinal file_end() const { return checkpoint_.next_ordinal; }
   Ordinal next_ordinal() const { return Ordinal(file_end().value + static_cast<uint32_t>(tail_.size())); }
   const TailRecord& tail_record(Ordinal o) const { return tail_[o.value - file_end().value]; }
@@ -118,6 +118,7 @@ class ShardImpl final : public Shard {
   const ShardOptions options_;
   const ShardIdentity identity_;
   const uint32_t seed_;
+  const IdHasher hasher_;
   const uint64_t hash_mask_;
   const Lsn made_with_;         // effects through here were in the file when this process began
   ShardCheckpoint checkpoint_;  // of the newest MANIFEST

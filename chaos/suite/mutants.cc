@@ -27,6 +27,9 @@ constexpr std::array kMutants = {
     Mutant{"short-write-counts-as-done", "13", kSync, "a short write counts as done"},
     Mutant{"async-reports-more-durable", "own", kAsync, "the durable LSN is taken after the sync instead of before"},
     Mutant{"seal-claims-too-much", "own", kAsync, "a seal claims what no sync has covered"},
+    Mutant{"condemned-without-confirmation", "own", kSync, "a damaged group counts though nothing proves that it was durable as it stands"},
+    Mutant{"quarantine-misses-reads", "own", kSync, "a document whose newest version is damaged is answered from an older one"},
+    Mutant{"quarantine-misses-scans", "own", kSync, "a scan leaves out a document whose newest version is damaged"},
     // Checkpoints.
     // Not here: checkpoint-skips-journal-sync. A durable MANIFEST is itself the proof of what it covers, so no run of one server shows that bug.
     Mutant{"checkpoint-skips-data-sync", "42", kSync, "a MANIFEST is written before the data that it names is synced"},

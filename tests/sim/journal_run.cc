@@ -33,6 +33,14 @@ struct JournalRun::Life final : JournalSink, ReplaySink {
     co_return Result<>();
   }
 
+  io::Task<Result<>> condemned(EntryRef entry) override {
+    if (journal_damage_expected) condemned_lsns.push_back(entry->lsn);
+    else run.broken(fmt::format("without any damage LSN {} was condemned", entry->lsn.value));
+    if (entry->lsn != replayed.next()) run.broken(fmt::format("replay jumps from LSN {} to {}", replayed.value, entry->lsn.value));
+    replayed = entry->lsn;
+    co_return Result<>();
+  }
+
   void committed(std::span<const EntryRef> entries, Lsn durable) override {
     if (has_failed) run.broken("a commit was reported after the journal had failed");
     for (const EntryRef& e : entries) {
@@ -112,6 +120,8 @@ struct JournalRun::Life final : JournalSink, ReplaySink {
   Lsn replayed;
   Lsn last_committed;
   Lsn last_durable;
+  bool journal_damage_expected = false;
+  std::vector<Lsn> condemned_lsns;
   bool has_failed = false;
   bool is_full = false;
   std::string failure;
@@ -301,7 +311,9 @@ io::Task<int> JournalRun::peek(io::Host& host, JournalOptions options, Look& loo
   lives_.push_back(std::make_unique<Life>(*this, static_cast<int>(lives_.size())));
   Life& life = *lives_.back();
   life.replayed = base_.lsn;
+  life.journal_damage_expected = true;
   auto opened = co_await Journal::open(host, kDirectory, kIdentity, options, base_, life);
+  look.condemned = life.condemned_lsns;
   if (!opened) {
     look.refused = opened.error();
     co_return 1;

@@ -52,6 +52,7 @@ class JournalRun {
   struct Look {
     std::optional<Error> refused;
     std::optional<std::string> broken;  ///< it opened, but not to this run's log
+    std::vector<Lsn> condemned;         ///< entries that it had but for their effects
     std::vector<std::string> notes;
     bool clean = false;
   };

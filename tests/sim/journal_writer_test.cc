@@ -48,7 +48,12 @@ struct Replay final : ReplaySink {
     lsns.push_back(entry->lsn.value);
     co_return Result<>();
   }
+  io::Task<Result<>> condemned(EntryRef entry) override {
+    condemned_lsns.push_back(entry->lsn.value);
+    co_return Result<>();
+  }
   std::vector<uint64_t> lsns;
+  std::vector<uint64_t> condemned_lsns;
 };
 
 // One node without faults; each life is a lambda over an open journal.
@@ -400,14 +405,27 @@ class JournalOpenTest : public JournalWriterTest {
   const std::string first = segment_name(SegmentSeq(1));
 };
 
-TEST_F(JournalOpenTest, ADamagedEntryIsNamedWithWhatItTouches) {
+TEST_F(JournalOpenTest, ADamagedEntryIsCondemnedAndNamedWithWhatItTouches) {
   write_three();
   Buffer bytes = read(first);
   bytes[2 * kJournalBlock + kGroupHeaderBytes + kEntryHeaderBytes + kTouchedBytes + 30] ^= 4;  // effects of LSN 2
   overwrite(first, bytes);
+  life(nullptr);
+  ASSERT_TRUE(opened) << opened.error().text();
+  EXPECT_EQ(replayed.lsns, (std::vector<uint64_t>{1, 3}));
+  EXPECT_EQ(replayed.condemned_lsns, (std::vector<uint64_t>{2}));
+  ASSERT_FALSE(opened->notes.empty());
+  EXPECT_NE(opened->notes[0].find("journal/" + first + " at offset 8192"), std::string::npos) << opened->notes[0];
+  EXPECT_NE(opened->notes[0].find("LSN 2 (database 1, collection 7, shard 1, id hash"), std::string::npos) << opened->notes[0];
+}
+
+TEST_F(JournalOpenTest, AnEntryWhoseHeaderIsDamagedTooIsRefused) {
+  write_three();
+  Buffer bytes = read(first);
+  bytes[2 * kJournalBlock + kGroupHeaderBytes + 9] ^= 4;  // the LSN in the header of LSN 2
+  overwrite(first, bytes);
   std::vector<std::string> before = names();
   expect_refused(Code::kCorrupt, "journal/" + first + " at offset 8192");
-  expect_refused(Code::kCorrupt, "LSN 2 (database 1, shard 1, id hash");
   EXPECT_NE(opened.error().message.find("LSNs 2 to 3"), std::string::npos) << opened.error().message;
   EXPECT_EQ(names(), before) << "a refused directory is left as it was";
 }

@@ -131,6 +131,11 @@ std::string JournalImage::decision() const {
   }
   out += fmt::format("; last {}, proof {}", d.last.value, d.proof.value);
   if (d.clean) out += "; clean";
+  for (ChainLink l : d.condemned) {
+    const GroupHeader& h = segments[l.segment].groups[l.group].header;
+    out += fmt::format("; condemned {}-{}", h.first.value, h.last().value);
+  }
+  for (JournalPlace p : d.lost_seals) out += fmt::format("; lost seal {}@{}", p.segment.value, p.offset);
   for (const CutRange& c : d.cuts) out += fmt::format("; cut {}@{}", segments[c.segment].seq.value, c.from);
   for (size_t s : d.unused) out += fmt::format("; unused {}", segments[s].seq.value);
   if (d.damage)

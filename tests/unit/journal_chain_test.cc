@@ -54,7 +54,7 @@ TEST(JournalChain, ALaterValidGroupIsNoProof) {
 }
 
 TEST(JournalChain, AHeaderBeyondTheBreakProvesWhatWasDurable) {
-  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !payload] [6-6 d5]"),
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !entry-header] [6-6 d5]"),
             "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 below its header lost 4-5");
   EXPECT_EQ(decide("1: [1-3] [4-5 d3 !header] [6-6 d5]"),
             "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 lost 4-5");
@@ -64,8 +64,37 @@ TEST(JournalChain, AHeaderBeyondTheBreakProvesWhatWasDurable) {
 }
 
 TEST(JournalChain, ASealProtectsTheLastGroup) {
-  EXPECT_EQ(decide("1: [1-3 !payload] [seal d3]"),
+  EXPECT_EQ(decide("1: [1-3 !entry-header] [seal d3]"),
             "log; last 0, proof 3; cut 1@4096; damaged 1@4096 below its header lost 1-3");
+}
+
+TEST(JournalChain, GoesOnOverDamageThatIsKnownByName) {
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !payload] [6-6 d5]"), "log 1-3 4-5 | 6-6; last 6, proof 5; condemned 4-5");
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !padding] [6-6 d5]"), "log 1-3 4-5 | 6-6; last 6, proof 5; condemned 4-5");
+  EXPECT_EQ(decide("1: [1-3 !payload] [seal d3]"), "log 1-3 | seal; last 3, proof 3; condemned 1-3");
+  EXPECT_EQ(decide("1: [1-3]\n"
+                   "2: [4-5 d3 !payload] [seal d5 clean]"),
+            "log 1-3 4-5 | seal; last 5, proof 5; clean; condemned 4-5");
+}
+
+TEST(JournalChain, WhatTheProofDoesNotReachIsCutEvenWhenItsHeadersAreGood) {
+  // 4-5 was durable, 6-7 not known to be.
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !payload] [6-7 d5 !payload]"),
+            "log 1-3 4-5; last 5, proof 5; condemned 4-5; cut 1@12288");
+}
+
+TEST(JournalChain, ATornGroupOfAnOlderLifeIsNotTakenForTheDamagedOneOfANewer) {
+  // Life 1 lost 4-5 in a tear; life 2 wrote other entries under those LSNs, and their header is damaged now. That 5 was durable is true of
+  // life 2's alone.
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !payload]\n"
+                   "3: <3 [4-5 d3 !header] [6-6 d5]"),
+            "log 1-3; last 3, proof 5; cut 1@8192; cut 3@4096; damaged 3@4096 lost 4-5");
+}
+
+TEST(JournalChain, ADamagedGroupOfANewerLifeSupersedesAnOlderOne) {
+  EXPECT_EQ(decide("1: [1-3] [4-5 d3 !payload]\n"
+                   "3: <3 [4-5 d3 !payload] [6-6 d5]"),
+            "log 1-3 4-5 | 6-6; last 6, proof 5; condemned 4-5");
 }
 
 TEST(JournalChain, DamageAtTheStartOfASegmentIsFoundThere) {
@@ -74,9 +103,13 @@ TEST(JournalChain, DamageAtTheStartOfASegmentIsFoundThere) {
             "log 1-3; last 3, proof 5; cut 2@4096; damaged 2@4096 lost 4-5");
 }
 
-TEST(JournalChain, ADamagedSealInTheMiddleIsDamage) {
-  EXPECT_EQ(decide("1: [1-3] [seal d3 !header] [4-4 d3] [5-5 d4]"),
-            "log 1-3; last 3, proof 4; cut 1@8192; damaged 1@8192 lost 4-4");
+TEST(JournalChain, GoesOnBehindADamagedSeal) {
+  EXPECT_EQ(decide("1: [1-3] [seal d3 !header] [4-4 d3] [5-5 d4]"), "log 1-3 4-4 | 5-5; last 5, proof 4; lost seal 1@8192");
+  // Nothing proves 4-4 here, so it may be what a tear left.
+  EXPECT_EQ(decide("1: [1-3] [seal d3 !header] [4-4 d3]"), "log 1-3; last 3, proof 3; cut 1@8192");
+  // An entry is missing: that was no seal.
+  EXPECT_EQ(decide("1: [1-3] [4-4 d3 !header] [5-5 d4] [6-6 d5]"),
+            "log 1-3; last 3, proof 5; cut 1@8192; damaged 1@8192 lost 4-5");
 }
 
 TEST(JournalChain, AVanishedSegmentIsDamageWhenProven) {

@@ -202,8 +202,8 @@ TEST(Entry, EffectsComeBackInOrder) {
   EXPECT_FALSE(in.next());
   EXPECT_TRUE(in.ok());
   ASSERT_EQ(e.touched.size(), 3u);
-  EXPECT_EQ(e.touched[1], (Touched{DatabaseId(4), ShardId(5), id_hash(CollectionId(6), "other")}));
-  EXPECT_EQ(e.touched[2], (Touched{DatabaseId(7), ShardId(0), 0}));
+  EXPECT_EQ(e.touched[1], (Touched{DatabaseId(4), CollectionId(6), ShardId(5), id_hash(CollectionId(6), "other")}));
+  EXPECT_EQ(e.touched[2], (Touched{DatabaseId(7), CollectionId(8), ShardId(0), 0}));
 }
 
 TEST(Entry, MalformedEffectsAreNotOk) {

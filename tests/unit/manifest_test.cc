@@ -20,6 +20,7 @@ Manifest sample() {
   m.shards = {{DatabaseId(1), ShardId(0), Generation(1), 8192, Ordinal(3), Lsn(900), 77},
               {DatabaseId(1), ShardId(255), Generation(2), 4096, Ordinal(0), Lsn(800), 0},
               {DatabaseId(3), ShardId(7), Generation(1), 1 << 20, Ordinal(1000), Lsn(899), 5}};
+  m.quarantined = {{{DatabaseId(1), CollectionId(2), ShardId(3), 18}, Lsn(7)}, {{DatabaseId(3), CollectionId(8), ShardId(0), 4}, Lsn(850)}};
   return m;
 }
 
@@ -50,7 +51,7 @@ TEST(Manifest, AnyFlippedBitAndAnyCutIsNoticed) {
 
 TEST(Manifest, OfANewerFormatIsUnsupportedNotCorrupt) {
   Buffer bytes = encode_manifest(sample(), 5, 6);
-  seal(bytes, load_le<uint64_t>(bytes.data()), 2);
+  seal(bytes, load_le<uint64_t>(bytes.data()), 3);
   EXPECT_EQ(decode_manifest(bytes, 5, 6).error().code, Code::kUnsupported);
 }
 
@@ -69,6 +70,8 @@ TEST(Manifest, ContradictionsAreRefusedEvenUnderAGoodChecksum) {
   EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.shards[0], m.shards[1]); }));
   EXPECT_TRUE(refused([](Manifest& m) { m.shards[0].db_length = 5000; }));
   EXPECT_TRUE(refused([](Manifest& m) { m.shards[0].db_length = 0; }));
+  EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.quarantined[0], m.quarantined[1]); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.quarantined[0].touched.database = DatabaseId(2); }));
 }
 
 SettingsSlot slot(uint64_t serial) {
@@ -101,9 +104,19 @@ TEST(Settings, OneFlippedBitAnywhereLeavesTheOtherSlot) {
   }
 }
 
+TEST(Settings, OfAnOlderFormatAreRefusedByName) {
+  Buffer a = encode_settings_slot(slot(7)), b = encode_settings_slot(slot(8));
+  seal(a, load_le<uint64_t>(a.data()), 1);
+  seal(b, load_le<uint64_t>(b.data()), 1);
+  auto refused = decode_settings(a + b);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  EXPECT_TRUE(refused.error().message.contains("format version 1")) << refused.error().message;
+}
+
 TEST(Settings, OfANewerFormatAreUnsupported) {
   Buffer a = encode_settings_slot(slot(7)), b = encode_settings_slot(slot(8));
-  seal(b, load_le<uint64_t>(b.data()), 2);
+  seal(b, load_le<uint64_t>(b.data()), 3);
   EXPECT_EQ(decode_settings(a + b).error().code, Code::kUnsupported);
 }
 

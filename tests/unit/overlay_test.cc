@@ -22,7 +22,7 @@ io::Task<void> lock_and_log(Overlay& overlay, Bytes key, Log& log, std::string n
 
 TEST(Overlay, HandsALockOnInOrderOfArrival) {
   test::TestExecutor executor;
-  Overlay overlay;
+  Overlay overlay{IdHasher(7)};
   Log log;
   io::Event first, rest;
   executor.spawn(lock_and_log(overlay, "k", log, "a", first));
@@ -39,7 +39,7 @@ TEST(Overlay, HandsALockOnInOrderOfArrival) {
 }
 
 TEST(Overlay, LocksOfOtherDocumentsAndCollectionsDoNotMeet) {
-  Overlay overlay;
+  Overlay overlay{IdHasher(7)};
   Overlay::Locked a = overlay.try_lock({kCollection, "k"});
   Overlay::Locked b = overlay.try_lock({kCollection, "l"});
   Overlay::Locked c = overlay.try_lock({CollectionId(8), "k"});
@@ -59,7 +59,7 @@ SubmissionRef put(Overlay::Locked d, Bytes body) {
 }
 
 TEST(Overlay, PendingVersionsLeaveWithTheirEntriesInOrder) {
-  Overlay overlay;
+  Overlay overlay{IdHasher(7)};
   Overlay::Locked d = overlay.try_lock({kCollection, "k"});
   SubmissionRef one = put(d, "1");
   SubmissionRef two = put(d, "2");
@@ -75,7 +75,7 @@ TEST(Overlay, PendingVersionsLeaveWithTheirEntriesInOrder) {
 }
 
 TEST(Overlay, AnEntryAppliedBeforeItsVersionWasAddedTakesNoOthersAway) {
-  Overlay overlay;
+  Overlay overlay{IdHasher(7)};
   Overlay::Locked d = overlay.try_lock({kCollection, "k"});
   SubmissionRef pending = put(d, "1");
   Submission stranger(CoreId(1));
@@ -86,7 +86,7 @@ TEST(Overlay, AnEntryAppliedBeforeItsVersionWasAddedTakesNoOthersAway) {
 }
 
 TEST(Overlay, WaitersMayDieInACrashWhileTheLockIsHeld) {
-  Overlay overlay;
+  Overlay overlay{IdHasher(7)};
   Log log;
   io::Event never;
   test::TestExecutor executor;

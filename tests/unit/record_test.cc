@@ -131,13 +131,14 @@ TEST(ShardFileHeader, NamesItsFileAndNoticesEveryFlippedBit) {
 TEST(Seal, TellsNewerFromDamaged) {
   Buffer block(64, 'x');
   seal(block, magic("ABCDEFGH"), 2);
-  EXPECT_TRUE(check_seal(block, magic("ABCDEFGH"), 2));
-  EXPECT_TRUE(check_seal(block, magic("ABCDEFGH"), 3));
-  EXPECT_EQ(check_seal(block, magic("ABCDEFGH"), 1).error().code, Code::kUnsupported);
-  EXPECT_EQ(check_seal(block, magic("ABCDEFGI"), 1).error().code, Code::kCorrupt);
+  EXPECT_TRUE(check_seal(block, magic("ABCDEFGH"), {.newest = 2}));
+  EXPECT_TRUE(check_seal(block, magic("ABCDEFGH"), {.newest = 3}));
+  EXPECT_EQ(check_seal(block, magic("ABCDEFGH"), {.newest = 1}).error().code, Code::kUnsupported);
+  EXPECT_EQ(check_seal(block, magic("ABCDEFGH"), {.oldest = 3, .newest = 3}).error().code, Code::kUnsupported) << "too old";
+  EXPECT_EQ(check_seal(block, magic("ABCDEFGI"), {.newest = 1}).error().code, Code::kCorrupt);
   block[40] ^= 1;
-  EXPECT_EQ(check_seal(block, magic("ABCDEFGH"), 1).error().code, Code::kCorrupt);
-  EXPECT_EQ(check_seal(Bytes(block).substr(0, 15), magic("ABCDEFGH"), 1).error().code, Code::kCorrupt);
+  EXPECT_EQ(check_seal(block, magic("ABCDEFGH"), {.newest = 1}).error().code, Code::kCorrupt);
+  EXPECT_EQ(check_seal(Bytes(block).substr(0, 15), magic("ABCDEFGH"), {.newest = 1}).error().code, Code::kCorrupt);
 }
 
 }  // namespace

@@ -1,0 +1,225 @@
+// The engine on a disk of which bytes that had been durable are damaged: what it serves, what it refuses, and for how long.
+#include <gtest/gtest.h>
+
+#include "core/engine.h"
+#include "io/base/msgpack.h"
+#include "sim/world.h"
+
+namespace holdfast::test {
+namespace {
+
+using namespace core;
+
+constexpr const char* kData = "/data";
+
+Buffer id_value(std::string_view id) {
+  Buffer out;
+  msgpack::Writer(out).string(id);
+  return out;
+}
+
+/// {_id: id, text: text}
+Buffer document(std::string_view id, std::string_view text) {
+  Buffer out;
+  msgpack::Writer(out).map(2).string("_id").string(id).string("text").string(text);
+  return out;
+}
+
+/// A text that stands nowhere else on the disk.
+std::string text_of(std::string_view id) { return "the text of " + std::string(id) + ", which is long enough to be found"; }
+
+/// One machine; each life opens the engine, does something, and is killed once the log was sealed.
+class DamageTest : public testing::Test {
+ protected:
+  using Do = std::function<io::Task<void>(Engine&)>;
+
+  DamageTest() : world_({.seed = 1}), node_(world_.add_node("server")) {
+    options_.data_path = kData;
+    options_.shard_count = 1;
+    options_.journal.segment_bytes = 64 * 4096;
+    options_.checkpoint_bytes = uint64_t{1} << 30;
+  }
+
+  enum class Ending : uint8_t { kKilled, kStopped };
+
+  /// Returns why the engine did not open, or nothing.
+  std::optional<Error> live(Do what, Ending ending = Ending::kKilled) {
+    refused_.reset();
+    ended_ = false;
+    node_.on_end = [this](sim::End, int) { ended_ = true; };
+    node_.start([this, &what, ending](io::Host& host) { return life(host, what, ending); }, {.cores = 1});
+    while (!done_ && !ended_) world_.run({.until = Duration{world_.now().ns} + milliseconds(50), .events = 100'000});
+    done_ = false;
+    node_.kill(sim::End::kPowerLoss);
+    engine_.reset();
+    return refused_;
+  }
+
+  io::Task<int> life(io::Host& host, const Do& what, Ending ending) {
+    Result<std::unique_ptr<Engine>> opened = co_await Engine::open(host, options_);
+    if (opened) {
+      engine_ = std::move(*opened);
+      co_await what(*engine_);
+      co_await io::sleep_for(seconds(1));  // the seal
+      if (ending == Ending::kStopped) EXPECT_TRUE(co_await engine_->stop());
+    } else {
+      refused_ = opened.error();
+    }
+    done_ = true;
+    co_await io::sleep_for(seconds(1000));
+    co_return 0;
+  }
+
+  static io::Task<void> insert(Engine& engine, std::string id, std::string collection = "c") {
+    Buffer d = document(id, text_of(id));
+    auto done = co_await engine.insert_one({"db", collection}, d, Repeat::kByShape);
+    EXPECT_TRUE(done.result) << done.result.error().text();
+  }
+  static io::Task<std::string> find(Engine& engine, std::string id) {
+    Buffer value = id_value(id);
+    auto found = co_await engine.find_by_id({"db", "c"}, value);
+    if (!found.result) co_return std::string(info(found.result.error().code).name);
+    if (!*found.result) co_return "nothing";
+    co_return (*found.result)->ends_with(text_of(id)) ? "found" : "changed";
+  }
+  static io::Task<std::string> count(Engine& engine, std::string collection = "c") {
+    Buffer all;
+    msgpack::Writer(all).map(0);
+    auto query = Query::compile(all);
+    auto n = co_await engine.count({"db", collection}, *query);
+    co_return n.result ? std::to_string(*n.result) : std::string(info(n.result.error().code).name);
+  }
+  static io::Task<std::string> scan(Engine& engine, std::string collection = "c") {
+    Buffer some;
+    msgpack::Writer(some).map(1).string("nothing").string("like this");
+    auto query = Query::compile(some);
+    auto found = co_await engine.find({"db", collection}, *query, 0, 1 << 20);
+    co_return found.result ? std::to_string(found.result->size()) : std::string(info(found.result.error().code).name);
+  }
+
+  /// Flips a bit of the first durable place under `folder` that holds `needle`.
+  std::string damage(std::string_view folder, std::string_view needle) {
+    for (const std::string& path : node_.durable().files(std::string(kData) + std::string(folder))) {
+      Buffer bytes = *node_.durable().read(path);
+      size_t at = bytes.find(needle);
+      if (at == Buffer::npos) continue;
+      EXPECT_TRUE(node_.disk().flip_bit(path, at + needle.size() - 1, 2, world_.counts()));
+      return path;
+    }
+    ADD_FAILURE() << "no file holds " << needle;
+    return "";
+  }
+  void remove_index_files() {
+    for (const std::string& path : node_.durable().files(std::string(kData) + "/db"))
+      if (path.contains(".sidx.")) (void)node_.disk().flip_bit(path, 0, 0, world_.counts());
+  }
+
+  sim::World world_;
+  sim::Node& node_;
+  EngineOptions options_;
+  std::unique_ptr<Engine> engine_;
+  std::optional<Error> refused_;
+  bool done_ = false;
+  bool ended_ = false;
+};
+
+io::Task<void> nothing(Engine&) { co_return; }
+
+TEST_F(DamageTest, ADamagedEntryCondemnsItsDocumentAlone) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    co_await insert(e, "a");
+    co_await insert(e, "b");
+    co_await insert(e, "c");
+    co_await insert(e, "d", "other");
+  }));
+  damage("/journal", text_of("b"));
+  auto look = [](Engine& e) -> io::Task<void> {
+    EXPECT_EQ(co_await find(e, "a"), "found");
+    EXPECT_EQ(co_await find(e, "b"), "corrupt");
+    EXPECT_EQ(co_await find(e, "c"), "found");
+    EXPECT_EQ(co_await find(e, "never there"), "nothing");
+    EXPECT_EQ(co_await count(e), "corrupt");
+    EXPECT_EQ(co_await scan(e), "corrupt");
+    EXPECT_EQ(co_await count(e, "other"), "1");
+    EXPECT_EQ(co_await scan(e, "other"), "0");
+    Buffer again = document("b", "new");
+    auto inserted = co_await e.insert_one({"db", "c"}, again, Repeat::kByShape);
+    EXPECT_EQ(inserted.result.error().code, Code::kCorrupt) << "whether it is there is not known";
+    EXPECT_EQ((co_await e.stats()).result->damaged_documents, 1u);
+  };
+  ASSERT_FALSE(live(look, Ending::kStopped)) << "the rest is served";
+  ASSERT_FALSE(live(look)) << "the checkpoint remembers";
+}
+
+TEST_F(DamageTest, ALaterVersionMakesTheDamageOfAnEarlierOneHarmless) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    Buffer first = document("a", "the first text, which nobody needs any more");
+    EXPECT_TRUE((co_await e.insert_one({"db", "c"}, first, Repeat::kByShape)).result);
+    Buffer by_id;
+    msgpack::Writer(by_id).map(1).string("_id").string("a");
+    auto filter = Query::compile(by_id);
+    EXPECT_TRUE((co_await e.delete_one({"db", "c"}, *filter)).result);
+    co_await insert(e, "a");
+  }));
+  damage("/journal", "the first text");
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    EXPECT_EQ(co_await find(e, "a"), "found");
+    EXPECT_EQ(co_await count(e), "1");
+    EXPECT_EQ((co_await e.stats()).result->damaged_documents, 0u);
+  }));
+}
+
+TEST_F(DamageTest, DroppingTheCollectionEndsItsQuarantine) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "a"); }));
+  damage("/journal", text_of("a"));
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    EXPECT_EQ(co_await count(e), "corrupt");
+    EXPECT_TRUE((co_await e.drop_collection({"db", "c"})).result);
+    co_await insert(e, "a");
+    EXPECT_EQ(co_await find(e, "a"), "found");
+    EXPECT_EQ(co_await count(e), "1");
+  }));
+}
+
+TEST_F(DamageTest, AShardThatTheLogCannotBeAppliedToMakesTheServerReadOnlyAndLosesNothing) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    co_await insert(e, "a");
+    co_await insert(e, "b");
+  }, Ending::kStopped));
+  // What the log holds after the checkpoint must be applied to the shard.
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "c"); }));
+  std::unique_ptr<sim::DiskModel> sound = node_.disk().clone();
+  damage("/db", "HFRC");
+  remove_index_files();
+  auto look = [](Engine& e) -> io::Task<void> {
+    EXPECT_EQ(co_await find(e, "a"), "corrupt");
+    EXPECT_EQ(co_await find(e, "c"), "corrupt");
+    EXPECT_EQ(co_await count(e), "corrupt");
+    Buffer more = document("d", "more");
+    auto refused = co_await e.insert_one({"db", "c"}, more, Repeat::kByShape);
+    EXPECT_EQ(refused.result.error().code, Code::kReadOnly);
+    auto stats = co_await e.stats();
+    EXPECT_TRUE(stats.result->damaged_shards);
+    EXPECT_TRUE(stats.result->read_only);
+  };
+  ASSERT_FALSE(live(look, Ending::kStopped));
+  ASSERT_FALSE(live(look));
+  // With the file restored everything is there, also what only the log had.
+  node_.replace_disk(std::move(sound));
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    EXPECT_EQ(co_await find(e, "a"), "found");
+    EXPECT_EQ(co_await find(e, "c"), "found");
+    EXPECT_EQ(co_await count(e), "3");
+  }));
+}
+
+TEST_F(DamageTest, AJournalWithoutAnySegmentIsRefused) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "a"); }));
+  for (const std::string& path : node_.durable().files(std::string(kData) + "/journal")) EXPECT_TRUE(node_.disk().remove(path));
+  auto refused = live(nothing);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, Code::kCorrupt) << refused->text();
+}
+
+}  // namespace
+}  // namespace holdfast::test
