@@ -76,12 +76,17 @@ void read_entries(const ScannedGroup& g, const Buffer& file) {
 void check_decision(const ChainDecision& d, const JournalPosition& base, const std::vector<ScannedSegment>& segments) {
   Lsn last = base.lsn;
   Hash128 hash = base.chain;
+  size_t condemned = 0, unlinked = 0;
   for (ChainLink l : d.chain) {
     const ScannedGroup& g = segments[l.segment].groups[l.group];
-    FUZZ_CHECK(g.sound && g.header.first == last.next() && g.header.previous == hash);
+    FUZZ_CHECK((g.sound || g.legible) && g.header.first == last.next());
+    if (!g.sound) FUZZ_CHECK(condemned < d.condemned.size() && d.condemned[condemned] == l);
+    condemned += !g.sound;
+    unlinked += g.header.previous != hash;
     last = g.header.last();
     hash = g.hash;
   }
+  FUZZ_CHECK(condemned == d.condemned.size() && unlinked <= d.lost_seals.size());
   FUZZ_CHECK(d.last == last && d.proven <= d.chain.size());
   FUZZ_CHECK(d.damage.has_value() == (d.proof > d.last));
   for (const CutRange& c : d.cuts) FUZZ_CHECK(c.from < c.to && c.to <= segments[c.segment].bytes);
