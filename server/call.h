@@ -25,6 +25,7 @@ struct Call {
   size_t reply_limit = wire::kMaxReplyPayload;
   wire::Request request{};
   core::Repeat repeat = core::Repeat::kByShape;
+  std::optional<Hash128> insert{};  ///< of an insert that its session may take for a repeat
   bool silent = false;  ///< NoReply: nothing is sent
   Lsn lsn{};            ///< once answered: what the answer rests on
 

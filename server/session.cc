@@ -204,7 +204,7 @@ bool Session::begin_call(Call& call) {
   }
   if (op == wire::Op::kHello) matches_ids_ = true;
   if (op == wire::Op::kInsertOne || op == wire::Op::kInsertMany) {
-    last_insert_ = insert_fingerprint(call.request);
+    last_insert_ = call.insert = insert_fingerprint(call.request);
     if (!core_.repeats.empty() && core_.repeats.contains(*last_insert_, started_)) {
       SOMETIMES(true, "insert-repeated-after-a-break");
       call.repeat = core::Repeat::kAccept;

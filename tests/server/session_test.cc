@@ -387,6 +387,30 @@ TEST_F(Session, AnInsertIsARepeatOnlyWhenItsConnectionBrokeBeforeTheAnswerWasOfU
   });
 }
 
+TEST_F(Session, AnInsertIsARepeatAlsoWhenItBeganBeforeTheBreakWasSeen) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Buffer of_many = packed([](msgpack::Writer& w) {
+      Buffer blob = document("many");
+      w.map(2).string("blob").binary(blob).string("offsets").array(2).uint(0).uint(blob.size());
+    });
+    for (const Sent& insert : {Sent{.op = Op::kInsertOne, .args = document("one")},
+                               Sent{.op = Op::kInsertMany, .args = of_many}}) {
+      auto first = co_await t.connect();
+      auto second = co_await t.connect();
+      t.engine->held = true;
+      co_await first->send(frame(insert));
+      co_await t.settle();
+      co_await second->send(frame(insert));
+      co_await t.settle();
+      first->loop().reset();
+      co_await t.settle();
+      t.engine->let_go();
+      EXPECT_TRUE((co_await second->next()).ok()) << "the client was quicker than the news of its broken connection";
+      EXPECT_EQ(t.engine->last_repeat, core::Repeat::kAccept);
+    }
+  });
+}
+
 TEST_F(Session, AnInsertThatWasFollowedByAnotherRequestIsNoRepeatWhenItsConnectionBreaks) {
   run([](ServerTest& t) -> io::Task<void> {
     Sent insert{.op = Op::kInsertOne, .args = document("a")};
