@@ -258,6 +258,17 @@ io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data
   co_return found;
 }
 
+io::Task<Result<std::vector<InspectedManifest>>> inspect_manifests(io::Host& host, std::string data_path, uint64_t cluster_id, uint64_t server_id) {
+  HF_CO_TRY(listed, co_await list_manifests(host.disk, data_path));
+  std::vector<InspectedManifest> out;
+  for (size_t i = listed.numbers.size(); i-- > 0;) {
+    std::string path = manifest_path(data_path, listed.numbers[i]);
+    Result<Manifest> m = co_await read_manifest(host.disk, path, listed.numbers[i], cluster_id, server_id);
+    out.push_back({std::move(path), std::move(m)});
+  }
+  co_return out;
+}
+
 io::Task<Result<>> write_manifest(io::Host& host, std::string data_path, const Manifest& manifest, uint64_t cluster_id,
                                   uint64_t server_id) {
   std::string path = manifest_path(data_path, manifest.number);

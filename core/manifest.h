@@ -83,6 +83,13 @@ struct FoundManifests {
 io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id,
                                                 uint64_t server_id);
 
+/// For those who only look: every MANIFEST, newest first, or why it is none. Nothing is changed or synced.
+struct InspectedManifest {
+  std::string path;
+  Result<Manifest> manifest;
+};
+io::Task<Result<std::vector<InspectedManifest>>> inspect_manifests(io::Host& host, std::string data_path, uint64_t cluster_id, uint64_t server_id);
+
 /// Writes MANIFEST.<number>, syncs it and the directory. Durable when this returns. The number must be new.
 /// Errors: kDiskFull (nothing happened; take the next number when there is room), kIo and others: fatal.
 io::Task<Result<>> write_manifest(io::Host& host, std::string data_path, const Manifest& manifest, uint64_t cluster_id,

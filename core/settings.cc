@@ -65,9 +65,7 @@ Buffer encode_settings_slot(const SettingsSlot& slot) {
   return block;
 }
 
-namespace {
-
-Result<SettingsSlot> decode_slot(Bytes block) {
+Result<SettingsSlot> decode_settings_slot(Bytes block) {
   HF_CHECK_OK(check_seal(block, kMagic, kVersions));
   ByteReader in(block.substr(kSealBytes));
   SettingsSlot slot;
@@ -86,13 +84,11 @@ Result<SettingsSlot> decode_slot(Bytes block) {
   return slot;
 }
 
-}  // namespace
-
 Result<FoundSettings> decode_settings(Bytes bytes) {
   std::optional<FoundSettings> best;
   for (int i = 0; i < 2; ++i) {
     if (bytes.size() < (static_cast<size_t>(i) + 1) * kBlockBytes) break;
-    Result<SettingsSlot> slot = decode_slot(bytes.substr(static_cast<size_t>(i) * kBlockBytes, kBlockBytes));
+    Result<SettingsSlot> slot = decode_settings_slot(bytes.substr(static_cast<size_t>(i) * kBlockBytes, kBlockBytes));
     if (!slot && slot.error().code == Code::kUnsupported) return fail(std::move(slot));
     SOMETIMES(!slot, "settings-slot-damaged");
     if (slot && (!best || slot->serial > best->slot.serial)) best = FoundSettings{*slot, i};

@@ -14,6 +14,9 @@ struct SettingsSlot {
 /// One block.
 Buffer encode_settings_slot(const SettingsSlot& slot);
 
+/// kCorrupt, kUnsupported.
+Result<SettingsSlot> decode_settings_slot(Bytes block);
+
 struct FoundSettings {
   SettingsSlot slot;
   int index = 0;  ///< the slot that it was read from
