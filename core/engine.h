@@ -44,6 +44,7 @@ struct EngineOptions {
   Duration export_idle = seconds(600);
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
   int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide
+  bool accept_loss = false;              ///< repair (repair.h): the log ends where it cannot be followed; quarantines end
 };
 
 /// Names as the client gave them. A database is 1-63 of [A-Za-z0-9_-], a collection 1-255 bytes of UTF-8 without control characters.
@@ -148,6 +149,9 @@ class Engine {
   virtual io::Task<Reply<bool>> flush() = 0;
   /// `cursor` empty: begins. The same cursor asked twice gives the same page. Errors: kCursorExpired, kOverloaded (too many exports), kCorrupt.
   virtual io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) = 0;
+
+  /// Repair: ends quarantines, and checkpoints so that nothing of the log before now is needed any more. Requires accept_loss. From core 0.
+  virtual io::Task<Result<>> settle_loss() = 0;
 
   /// Committed and durable LSN as of now, for replies; any core.
   virtual Lsn committed_lsn() const = 0;

@@ -104,6 +104,7 @@ class EngineCore {
   int64_t count(CollectionId collection) const;
   uint64_t tail_bytes() const;
   const Quarantine& quarantine() const { return quarantine_; }
+  void end_quarantine() { quarantine_ = Quarantine(); }
   /// kCorrupt when this core cannot tell everything about a collection.
   Result<> intact(CollectionRef c);
 

@@ -40,6 +40,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<EngineStats>> stats() override;
   io::Task<Reply<bool>> flush() override;
   io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override;
+  io::Task<Result<>> settle_loss() override;
   Lsn committed_lsn() const override { return shared_.committed_lsn(); }
   Lsn durable_lsn() const override { return Lsn(shared_.durable.load(std::memory_order_acquire)); }
 

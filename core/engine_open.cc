@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "core/engine_impl.h"
+#include "core/gather.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -66,6 +67,7 @@ io::Task<Result<>> EngineImpl::recover() {
   Replay replay(shared_);
   JournalOptions options = shared_.options.journal;
   options.mode = shared_.options.mode.value_or(shared_.settings.mode);
+  options.accept_loss = shared_.options.accept_loss;
   HF_CO_TRY(opened, co_await Journal::open(host_, shared_.options.data_path + "/journal",
                                            {shared_.settings.cluster_id, shared_.settings.server_id}, options, newest.position, replay));
   if (!shared_.settings.initialized) HF_CO_CHECK_OK(co_await finish_first_start(host_, shared_.options.data_path, shared_.settings));
@@ -156,6 +158,23 @@ io::Task<Result<>> EngineImpl::stop() {
 io::Task<Error> EngineImpl::failed() {
   while (!failure_) co_await failure_changed_.wait();
   co_return *failure_;
+}
+
+io::Task<Result<>> EngineImpl::settle_loss() {
+  HF_ASSERT(shared_.options.accept_loss, "only a repair gives up anything");
+  co_await gather<bool>(shared_, [](EngineCore& core) {
+    core.end_quarantine();
+    return true;
+  });
+  // Two checkpoints, each after an entry without effects: then both MANIFESTs that may be started from begin in segments of this life, and the damaged ones
+  // before them go.
+  for (int i = 0; i < 2; ++i) {
+    auto entry = std::make_shared<Submission>(CoreId(0));
+    shared_.journal->append(entry);
+    co_await entry->applied.wait();
+    HF_CO_CHECK_OK(co_await checkpointer_->checkpoint());
+  }
+  co_return Result<>();
 }
 
 // ---- The journal's reports, on core 0 ----

@@ -40,6 +40,7 @@ struct JournalOptions {
   Duration async_lag_max = milliseconds(100);    ///< async: no committed entry stays unsynced longer …
   uint64_t async_lag_bytes_max = uint64_t{8} << 20;  ///< … nor more bytes than these; at either bound commits wait
   Duration seal_after = milliseconds(10);            ///< quiet time after which `durable_lsn` is sealed
+  bool accept_loss = false;  ///< repair: where proven bytes are bad and cannot be gone over, the log ends; a note says what is lost
 };
 
 /// The end of a group with entries: everything through `lsn` lies before it. What a checkpoint records, and where replay starts. Once a journal was

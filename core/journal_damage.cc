@@ -64,7 +64,8 @@ io::Task<std::string> describe_damage(io::Disk& disk, std::string directory, Jou
                          ? fmt::format("LSN {}", damage.proven.value)
                          : fmt::format("LSNs {} to {}", damage.first_lost.value, damage.proven.value);
   co_return fmt::format("{} at offset {} is damaged: the log breaks there, and {} had been durable. Damaged: {}. "
-                        "Restore the file from a backup", path, damage.place.offset, lost, touched);
+                        "Restore the file from a backup, or give up what is lost with holdfastd repair --accept-loss",
+                        path, damage.place.offset, lost, touched);
 }
 
 io::Task<std::string> describe_condemned(io::Disk& disk, std::string directory, JournalIdentity identity, GroupHeader group) {

@@ -32,7 +32,8 @@ class Recovery {
     decision_ = decide_chain(base_, scanned_);
     if (decision_.damage) {
       std::string what = co_await describe_damage(disk_, directory_, identity_, *decision_.damage);
-      co_return fail(Code::kCorrupt, std::move(what));
+      if (!options_.accept_loss) co_return fail(Code::kCorrupt, std::move(what));
+      notes_.push_back("given up: " + what);
     }
     co_await note_condemned();
     co_await keep_cuts();

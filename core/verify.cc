@@ -148,8 +148,10 @@ class DirectoryVerifier {
     for (const ManifestDatabase& d : newest.databases) names[d.id] = d.name;
     std::map<CollectionId, uint64_t> documents;
     uint64_t before = report_.damaged;
-    for (const ShardCheckpoint& s : newest.shards)
-      HF_CO_CHECK_OK(co_await verify_shard(host_, options_, path("db/" + names[s.database]), settings_.cluster_id, s, documents, report_));
+    for (const ShardCheckpoint& s : newest.shards) {
+      HF_CO_TRY(truth, co_await verify_shard(host_, options_, path("db/" + names[s.database]), settings_.cluster_id, s, report_));
+      for (const auto& [collection, n] : truth.documents) documents[collection] += n;
+    }
     for (const ManifestCollection& c : newest.collections) {
       report_.documents += documents[c.id];
       // With records missing nothing can be said of counts.

@@ -44,8 +44,21 @@ io::Task<Result<VerifyReport>> verify_directory(io::Host& host, VerifyOptions op
 
 // ---- Parts, each for one kind of file.
 
-/// Reads the records of one shard as `checkpoint` counts them, and its index files. Adds to `documents` how many each collection has.
-io::Task<Result<>> verify_shard(io::Host& host, const VerifyOptions& options, std::string directory, uint64_t cluster_id, ShardCheckpoint checkpoint,
-                                std::map<CollectionId, uint64_t>& documents, VerifyReport& report);
+/// The newest sound record of an id.
+struct SoundRecord {
+  Lsn lsn;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+  bool tombstone = false;
+};
+
+struct ShardTruth {
+  std::map<CollectionId, uint64_t> documents;  ///< how many each collection has, going by the heads of the records
+  std::vector<SoundRecord> sound;              ///< by offset
+};
+
+/// Reads the records of one shard as `checkpoint` counts them, and its index files.
+io::Task<Result<ShardTruth>> verify_shard(io::Host& host, const VerifyOptions& options, std::string directory, uint64_t cluster_id,
+                                          ShardCheckpoint checkpoint, VerifyReport& report);
 
 }  // namespace holdfast::core

@@ -36,8 +36,14 @@ class ShardVerifier {
     co_return Result<>();
   }
 
-  void count(std::map<CollectionId, uint64_t>& documents) const {
-    for (const auto& [place, newest] : newest_) documents[newest.collection] += newest.entry.is_document();
+  ShardTruth truth() const {
+    ShardTruth out;
+    for (const auto& [place, newest] : newest_) {
+      out.documents[newest.collection] += newest.entry.is_document();
+      if (newest.sound.size > 0) out.sound.push_back(newest.sound);
+    }
+    std::sort(out.sound.begin(), out.sound.end(), [](const SoundRecord& a, const SoundRecord& b) { return a.offset < b.offset; });
+    return out;
   }
 
  private:
@@ -45,6 +51,7 @@ class ShardVerifier {
     uint64_t hash;
     CollectionId collection;
     IndexEntry entry;
+    SoundRecord sound;
   };
 
   std::string db_path() const { return directory_ + "/" + stem_ + "db"; }
@@ -152,7 +159,8 @@ class ShardVerifier {
     if (h.lsn < lsn_ || (h.ordinal != next_ && !lost_))
       damage(fmt::format("record {} at offset {}, LSN {}: does not follow the record before it", h.ordinal.value, at, h.lsn.value));
     HF_CO_TRY(whole, co_await window(at, h.size()));
-    if (auto r = parse_record(identity_.seed(), whole); !r)
+    auto r = parse_record(identity_.seed(), whole);
+    if (!r)
       damage(fmt::format("record {} at offset {}, LSN {}, collection {}, id hash {:016x}: {}", h.ordinal.value, at, h.lsn.value, h.collection.value,
                          name, r.error().what));
     auto known = newest_.find({id.low, id.high});
@@ -162,7 +170,11 @@ class ShardVerifier {
     if (!follows && !lost_)
       damage(fmt::format("record {} at offset {}, LSN {}: names record {} as its predecessor, and that is record {}", h.ordinal.value, at, h.lsn.value,
                          h.predecessor.value, before.ordinal().value));
-    newest_[{id.low, id.high}] = {hash, h.collection, IndexEntry(h.ordinal, h.tombstone)};
+    Newest& now = newest_[{id.low, id.high}];
+    now.hash = hash;
+    now.collection = h.collection;
+    now.entry = IndexEntry(h.ordinal, h.tombstone);
+    if (r) now.sound = {h.lsn, at, h.size(), h.tombstone};
     digest_ = chain_record(digest_, at, h);
     offsets_.resize(h.ordinal.value, 0);
     offsets_.push_back(static_cast<uint32_t>(at / kRecordUnit));
@@ -245,12 +257,11 @@ class ShardVerifier {
 
 }  // namespace
 
-io::Task<Result<>> verify_shard(io::Host& host, const VerifyOptions& options, std::string directory, uint64_t cluster_id, ShardCheckpoint checkpoint,
-                                std::map<CollectionId, uint64_t>& documents, VerifyReport& report) {
+io::Task<Result<ShardTruth>> verify_shard(io::Host& host, const VerifyOptions& options, std::string directory, uint64_t cluster_id,
+                                          ShardCheckpoint checkpoint, VerifyReport& report) {
   ShardVerifier verifier(host, options, std::move(directory), cluster_id, checkpoint, report);
   HF_CO_CHECK_OK(co_await verifier.run());
-  verifier.count(documents);
-  co_return Result<>();
+  co_return verifier.truth();
 }
 
 }  // namespace holdfast::core

@@ -48,7 +48,19 @@ struct Given {
   uint64_t lag_bytes = uint64_t{8} << 20;
   bool insecure = false;
   bool debug = false;
+  std::string offline_path = "./holdfast-data";
+  bool accept_loss = false;
 };
+
+/// The commands besides serving; each works on a directory that no server has open.
+void declare_offline(CLI::App& app, Given& given) {
+  auto* verify = app.add_subcommand("verify", "Check every byte of a data directory while no server runs there; changes nothing. Exit: 0 sound, 3 damaged or refused");
+  auto* repair = app.add_subcommand("repair", "List what is damaged in a data directory; with --accept-loss, give it up so that the rest can be served. Exit: 0 sound "
+                                              "or repaired, 3 damaged or refused");
+  for (CLI::App* command : {verify, repair}) command->add_option("--data-path", given.offline_path, "The directory")->capture_default_str();
+  repair->add_flag("--accept-loss", given.accept_loss, "Give up what is listed, for good");
+  app.require_subcommand(0, 1);
+}
 
 void declare(CLI::App& app, Given& given, Config& config) {
   app.add_option("--data-path", config.engine.data_path, "Where the data is; made when it is not there")
@@ -98,6 +110,14 @@ Result<> check_databases(const Config& config) {
 }
 
 Result<Options> options_of(const CLI::App& app, const Given& given, Config config) {
+  for (const auto& [name, command] : {std::pair("verify", Command::kVerify), std::pair("repair", Command::kRepair)}) {
+    if (!app.got_subcommand(name)) continue;
+    if (app.count_all() > app.get_subcommand(name)->count_all() + 1)
+      return fail(Code::kBadRequest, fmt::format("{} takes --data-path only, behind its name: holdfastd {} --data-path DIR", name, name));
+    if (given.offline_path.empty()) return fail(Code::kBadRequest, "--data-path: name a directory");
+    config.engine.data_path = given.offline_path;
+    return Options{.command = command, .accept_loss = given.accept_loss, .config = std::move(config)};
+  }
   HF_CHECK_OK(refuse_unsupported(app));
   HF_TRY(endpoint, parse_endpoint(given.port));
   if (!given.insecure && !is_loopback(endpoint))
@@ -125,6 +145,7 @@ Flags parse_flags(std::span<const char* const> arguments) {
   Given given;
   Config config;
   declare(app, given, config);
+  declare_offline(app, given);
   Flags out;
   std::vector<std::string> backwards(arguments.rbegin(), arguments.rend());  // the order in which the parser takes them
   try {

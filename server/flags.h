@@ -7,7 +7,16 @@
 
 namespace holdfast::server {
 
+/// What the process is to do.
+enum class Command : uint8_t {
+  kServe,
+  kVerify,  ///< offline.h, on config.engine.data_path
+  kRepair,
+};
+
 struct Options {
+  Command command = Command::kServe;
+  bool accept_loss = false;  ///< kRepair
   Config config;
   uint16_t cores = 1;
   bool debug = false;

@@ -8,6 +8,7 @@
 
 #include "io/real/real_host.h"
 #include "server/flags.h"
+#include "server/offline.h"
 #include "server/server.h"
 #include "server/version.h"
 
@@ -88,6 +89,14 @@ io::Task<void> serve(Run& run) {
   co_await end(run);
 }
 
+io::Task<void> work_offline(Run& run) {
+  (co_await io::this_executor()).spawn(watch_signals(run));
+  OfflineResult result = co_await run_offline(run.host.host(), run.options);
+  fmt::print("{}", result.text);
+  if (result.refused) run.log(io::Level::kError, *result.refused);
+  run.exit_code = result.sound && !result.refused ? kClean : kDataRefused;
+}
+
 // Connections need descriptors, and so do shards and journal segments.
 void fit_connections_to_descriptors(Options& options, std::string& warning) {
   constexpr uint64_t kFiles = 1024;
@@ -111,11 +120,15 @@ int main(int argc, char** argv) {
   if (!flags.options) return flags.exit_code;
   Options& options = *flags.options;
   std::string warning;
-  fit_connections_to_descriptors(options, warning);
+  if (options.command == Command::kServe) fit_connections_to_descriptors(options, warning);
   real::RealHost host({.cores = options.cores,
                        .log_level = options.debug ? io::Level::kDebug : io::Level::kInfo,
                        .catch_signals = true});
   Run run{.options = options, .host = host};
+  if (options.command != Command::kServe) {
+    host.run(work_offline(run));
+    return run.exit_code;
+  }
   run.log(io::Level::kInfo, fmt::format("holdfastd {}, data in {}", kVersion, options.config.engine.data_path));
   if (!warning.empty()) run.log(io::Level::kWarning, warning);
   host.run(serve(run));

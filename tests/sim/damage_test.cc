@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "core/engine.h"
+#include "core/repair.h"
+#include "core/verify.h"
 #include "io/base/msgpack.h"
 #include "sim/world.h"
 
@@ -95,6 +97,29 @@ class DamageTest : public testing::Test {
     auto query = Query::compile(some);
     auto found = co_await engine.find({"db", collection}, *query, 0, 1 << 20);
     co_return found.result ? std::to_string(found.result->size()) : std::string(info(found.result.error().code).name);
+  }
+
+  VerifyReport verify() {
+    std::optional<Result<VerifyReport>> report;
+    offline([&report](io::Host& host) -> io::Task<void> { report = co_await verify_directory(host, {.data_path = kData, .reading = {}}); });
+    EXPECT_TRUE(*report) << report->error().text();
+    return std::move(**report);
+  }
+  RepairReport repair(Loss loss) {
+    std::optional<Result<RepairReport>> report;
+    offline([this, &report, loss](io::Host& host) -> io::Task<void> { report = co_await repair_directory(host, options_, loss); });
+    EXPECT_TRUE(*report) << report->error().text();
+    return std::move(**report);
+  }
+  void offline(std::function<io::Task<void>(io::Host&)> what) {
+    bool ended = false;
+    node_.on_end = [&](sim::End, int) { ended = true; };
+    node_.start([&](io::Host& host) { return run_offline(host, what); }, {.cores = 1});
+    while (!ended) world_.run({.until = Duration{world_.now().ns} + seconds(1)});
+  }
+  static io::Task<int> run_offline(io::Host& host, const std::function<io::Task<void>(io::Host&)>& what) {
+    co_await what(host);
+    co_return 0;
   }
 
   /// Flips a bit of the first durable place under `folder` that holds `needle`.
@@ -211,6 +236,82 @@ TEST_F(DamageTest, AShardThatTheLogCannotBeAppliedToMakesTheServerReadOnlyAndLos
     EXPECT_EQ(co_await find(e, "c"), "found");
     EXPECT_EQ(co_await count(e), "3");
   }));
+}
+
+TEST_F(DamageTest, VerifyFindsNothingOnASoundDirectoryAndNamesWhatIsDamaged) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    for (const char* id : {"a", "b", "c"}) co_await insert(e, id);
+    Buffer by_id;
+    msgpack::Writer(by_id).map(1).string("_id").string("b");
+    auto filter = Query::compile(by_id);
+    EXPECT_TRUE((co_await e.delete_one({"db", "c"}, *filter)).result);
+    co_await insert(e, "b");
+  }, Ending::kStopped));
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "d"); }));
+  VerifyReport sound = verify();
+  EXPECT_TRUE(sound.sound()) << sound.damage.front();
+  EXPECT_EQ(sound.documents, 3u) << "of the checkpoint";
+  EXPECT_EQ(sound.records, 5u);
+  std::unique_ptr<sim::DiskModel> disk = node_.disk().clone();
+  for (const char* where : {"/journal", "/db"}) {
+    node_.replace_disk(disk->clone());
+    std::string path = damage(where, text_of(where == std::string("/db") ? "c" : "d"));
+    VerifyReport found = verify();
+    ASSERT_EQ(found.damaged, 1u);
+    EXPECT_TRUE(found.damage[0].contains(path)) << found.damage[0];
+    EXPECT_TRUE(found.damage[0].contains("id hash")) << found.damage[0];
+  }
+}
+
+TEST_F(DamageTest, RepairGivesUpWhatIsDamagedAndNothingElse) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    for (const char* id : {"a", "b", "c"}) co_await insert(e, id);
+  }, Ending::kStopped));
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    for (const char* id : {"d", "e"}) co_await insert(e, id);
+  }));
+  damage("/db", text_of("b"));
+  damage("/journal", text_of("d"));
+  RepairReport listed = repair(Loss::kListed);
+  EXPECT_EQ(listed.lost_count, 2u);
+  EXPECT_TRUE(listed.done.empty());
+  EXPECT_EQ(verify().damaged, 2u) << "nothing was changed";
+  RepairReport done = repair(Loss::kAccepted);
+  EXPECT_EQ(done.lost_count, 2u);
+  VerifyReport after = verify();
+  EXPECT_TRUE(after.sound()) << after.damage.front();
+  for (int life = 0; life < 2; ++life)
+    ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+      EXPECT_EQ(co_await find(e, "a"), "found");
+      EXPECT_EQ(co_await find(e, "b"), "nothing");
+      EXPECT_EQ(co_await find(e, "c"), "found");
+      EXPECT_EQ(co_await find(e, "d"), "nothing");
+      EXPECT_EQ(co_await find(e, "e"), "found");
+      EXPECT_EQ(co_await count(e), "3");
+    }, Ending::kStopped));
+}
+
+TEST_F(DamageTest, RepairEndsALogThatCannotBeFollowedAtItsLastSoundEntry) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    for (const char* id : {"a", "b", "c"}) co_await insert(e, id);
+  }));
+  // The header of the group that holds b.
+  std::string path = node_.durable().files(std::string(kData) + "/journal").front();
+  Buffer bytes = *node_.durable().read(path);
+  ASSERT_TRUE(node_.disk().flip_bit(path, bytes.find(text_of("b")) / 4096 * 4096 + 20, 1, world_.counts()));
+  auto refused = live(nothing);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, Code::kCorrupt);
+  EXPECT_TRUE(refused->message.contains("repair")) << refused->message;
+  EXPECT_FALSE(repair(Loss::kAccepted).sound());
+  for (int life = 0; life < 2; ++life)
+    ASSERT_FALSE(live([life](Engine& e) -> io::Task<void> {
+      EXPECT_EQ(co_await find(e, "a"), "found");
+      EXPECT_EQ(co_await find(e, "b"), life == 0 ? "nothing" : "found");
+      EXPECT_EQ(co_await find(e, "c"), "nothing");
+      if (life == 0) co_await insert(e, "b");
+    }));
+  EXPECT_TRUE(verify().sound());
 }
 
 TEST_F(DamageTest, AJournalWithoutAnySegmentIsRefused) {

@@ -1,0 +1,21 @@
+// The commands of holdfastd that work on a directory while no server runs: verify and repair.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "io/host.h"
+#include "server/flags.h"
+
+namespace holdfast::server {
+
+struct OfflineResult {
+  bool sound = false;                  ///< nothing is damaged, or not any more
+  std::string text;                    ///< for standard output: findings, one a line, then a line of figures
+  std::optional<std::string> refused;  ///< why nothing could be said
+};
+
+/// Requires: options.command is one of them.
+io::Task<OfflineResult> run_offline(io::Host& host, const Options& options);
+
+}  // namespace holdfast::server
