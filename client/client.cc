@@ -94,6 +94,25 @@ Collection Client::collection(std::string name, std::string database) {
   return c;
 }
 
+io::Task<Result<Answer<VerifyPart>>> Client::verify(Buffer cursor, uint64_t bytes) {
+  Buffer args;
+  msgpack::Writer w(args);
+  w.map(cursor.empty() ? 1 : 2).string("bytes").uint(bytes);
+  if (!cursor.empty()) w.string("cursor").binary(cursor);
+  HF_CO_TRY(answer, co_await core_->call({.op = Op::kVerify, .args = std::move(args)}));
+  Answer<VerifyPart> out;
+  static_cast<Stamp&>(out) = answer;
+  for (auto [name, to] : {std::pair("records", &out.value.records), std::pair("bytes", &out.value.bytes),
+                          std::pair("shards_done", &out.value.shards_done), std::pair("shards", &out.value.shards)}) {
+    HF_CO_TRY(v, field(answer.value, name, Kind::kUint));
+    *to = v.u;
+  }
+  if (auto next = field(answer.value, "cursor", Kind::kBinary)) out.value.cursor = Buffer(next->bytes);
+  HF_CO_TRY(damage, names(answer.value, "damage"));
+  out.value.damage = std::move(damage);
+  co_return out;
+}
+
 io::Task<Result<Stamp>> Client::ping() { return stamp_of(core_, {.op = Op::kPing}); }
 io::Task<Result<Stamp>> Client::flush() { return stamp_of(core_, {.op = Op::kFlush}); }
 io::Task<Result<Answer<Buffer>>> Client::stats() { return core_->call({.op = Op::kStats}); }

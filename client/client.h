@@ -91,6 +91,15 @@ struct Updated {
   uint64_t modified = 0;
 };
 
+struct VerifyPart {
+  std::vector<std::string> damage;
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  uint64_t shards_done = 0;
+  uint64_t shards = 0;
+  Buffer cursor;  ///< empty: that was the last part
+};
+
 class Collection;
 class Core;
 
@@ -113,6 +122,8 @@ class Client {
   io::Task<Result<Answer<Buffer>>> hello();
   /// A map of figures (PROTOCOL.md, stats).
   io::Task<Result<Answer<Buffer>>> stats();
+  /// One part of a verification (PROTOCOL.md, verify); `cursor` empty: the first.
+  io::Task<Result<Answer<VerifyPart>>> verify(Buffer cursor, uint64_t bytes);
   /// Returns once everything acknowledged before, to anyone, is durable.
   io::Task<Result<Stamp>> flush();
 

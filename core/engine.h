@@ -100,6 +100,16 @@ struct ExportPage {
   Lsn snapshot;
 };
 
+/// A part of a verification of a running server: what is damaged in it, and how far it has come.
+struct VerifyPage {
+  std::vector<std::string> damage;  ///< one sentence each
+  uint64_t records = 0;             ///< in this part
+  uint64_t bytes = 0;
+  uint64_t shards_done = 0;  ///< of all databases, so far
+  uint64_t shards = 0;
+  Buffer cursor;  ///< empty: that was the last part
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -149,6 +159,10 @@ class Engine {
   virtual io::Task<Reply<bool>> flush() = 0;
   /// `cursor` empty: begins. The same cursor asked twice gives the same page. Errors: kCursorExpired, kOverloaded (too many exports), kCorrupt.
   virtual io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) = 0;
+
+  /// Checks the next `max_bytes` of the shards' files against checksums, index and live sets, beside everything else; the last part also counts against
+  /// live sets. Any cursor may be asked for again. What is only in memory or in the log is not looked at. Errors: kBadRequest (no cursor), kIo.
+  virtual io::Task<Reply<VerifyPage>> verify_page(Bytes cursor, uint64_t max_bytes) = 0;
 
   /// Repair: ends quarantines, and checkpoints so that nothing of the log before now is needed any more. Requires accept_loss. From core 0.
   virtual io::Task<Result<>> settle_loss() = 0;

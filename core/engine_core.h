@@ -153,6 +153,13 @@ class EngineCore {
   io::Task<Result<ExportPart>> export_part(uint64_t export_id, CollectionRef c, Lsn snapshot, size_t shard_index, uint64_t max_bytes);
   void end_export(uint64_t export_id) { exports_.erase(export_id); }
 
+  // Verification (verify_online.cc).
+
+  /// A part of one shard; nothing when the shard holds nothing.
+  io::Task<Result<std::optional<Shard::VerifiedPart>>> verify_shard(DatabaseId database, ShardId shard, Ordinal from, uint64_t max_bytes);
+  /// What a collection's count should be; nothing when some shard is not open or damaged.
+  std::optional<int64_t> live_count(CollectionRef c);
+
   // Catalog barriers.
 
   /// Stops admitting to the collection and returns when no request is evaluating there.

@@ -40,6 +40,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<EngineStats>> stats() override;
   io::Task<Reply<bool>> flush() override;
   io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override;
+  io::Task<Reply<VerifyPage>> verify_page(Bytes cursor, uint64_t max_bytes) override;
   io::Task<Result<>> settle_loss() override;
   Lsn committed_lsn() const override { return shared_.committed_lsn(); }
   Lsn durable_lsn() const override { return Lsn(shared_.durable.load(std::memory_order_acquire)); }
@@ -83,6 +84,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<void> finish_all(CollectionRef c, const CoreItems& by_core, SubmissionRef entry);
   static io::Task<bool> finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry);
   io::Task<EngineStats> stats_on_core_0();
+  io::Task<void> verify_counts(VerifyPage& page);
   io::Task<Result<>> adopt_copy(bool clean);
   io::Task<void> run_checkpointer();
   io::Task<void> housekeeping();

@@ -92,4 +92,14 @@ uint64_t LiveSets::count(CollectionId collection) const {
   return it == sets_.end() || it->second.dropped != Lsn::max() ? 0 : it->second.live.count();
 }
 
+bool LiveSets::has(CollectionId collection) const {
+  auto it = sets_.find(collection);
+  return it != sets_.end() && it->second.dropped == Lsn::max();
+}
+
+bool LiveSets::contains(CollectionId collection, Ordinal ordinal) const {
+  auto it = sets_.find(collection);
+  return it != sets_.end() && it->second.dropped == Lsn::max() && it->second.live.contains(ordinal);
+}
+
 }  // namespace holdfast::core

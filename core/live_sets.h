@@ -53,6 +53,10 @@ class LiveSets {
   /// All records' sets, of every collection that is not dropped at or below `lsn`, by id.
   std::vector<std::pair<CollectionId, Bitmap>> copy(Lsn lsn) const;
   uint64_t count(CollectionId collection) const;
+  /// Whether the record is a document of the collection now.
+  bool contains(CollectionId collection, Ordinal ordinal) const;
+  /// Whether the collection has a set and is not dropped.
+  bool has(CollectionId collection) const;
 
  private:
   struct Set {

@@ -110,6 +110,19 @@ class Shard {
   };
   virtual io::Task<Result<std::unique_ptr<Scan>>> scan(CollectionId collection, Lsn snapshot) = 0;
 
+  /// Checks the records in the file from `from` on, about `max_bytes` of them: their bytes, and what index and live sets say of each. Damage is no
+  /// error here. Errors: those of open(); kIo.
+  struct VerifiedPart {
+    Ordinal next;
+    bool done = false;
+    uint64_t records = 0;
+    uint64_t bytes = 0;
+    std::vector<std::string> damage;  ///< one sentence per record
+  };
+  virtual io::Task<Result<VerifiedPart>> verify(Ordinal from, uint64_t max_bytes) = 0;
+  /// Documents of a collection now. Requires is_open().
+  virtual uint64_t live_count(CollectionId collection) const = 0;
+
   /// Bytes of records that wait in the memory tail above the last checkpoint.
   virtual uint64_t tail_bytes() const = 0;
   /// Whether records wait in the tail.

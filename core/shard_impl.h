@@ -50,6 +50,8 @@ class ShardImpl final : public Shard {
   void drop_collection(Lsn lsn, CollectionId collection) override;
   void set_horizon(Lsn horizon) override { live_.set_horizon(horizon); }
   io::Task<Result<std::unique_ptr<Scan>>> scan(CollectionId collection, Lsn snapshot) override;
+  io::Task<Result<VerifiedPart>> verify(Ordinal from, uint64_t max_bytes) override;
+  uint64_t live_count(CollectionId collection) const override { return live_.count(collection); }
   uint64_t tail_bytes() const override { return tail_bytes_; }
   bool dirty() const override { return !tail_.empty(); }
   bool full() const override;
@@ -94,6 +96,9 @@ class ShardImpl final : public Shard {
   Error corrupt(Ordinal ordinal, uint64_t offset, RecordFault why, Bytes bytes) const;
   Result<RecordView> checked_head(Ordinal ordinal, uint64_t offset, Bytes bytes) const;
   Result<RecordView> checked_record(Ordinal ordinal, uint64_t offset, Bytes bytes) const;
+
+  // shard_verify.cc
+  void verify_record(Ordinal o, Extent at, Bytes bytes, std::vector<std::string>& damage) const;
 
   // shard_open.cc
   io::Task<Result<>> load();

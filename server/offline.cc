@@ -13,9 +13,13 @@ void list(std::string& out, std::string_view kind, const std::vector<std::string
   if (all > sentences.size()) out += fmt::format("{}: and {} more\n", kind, all - sentences.size());
 }
 
+std::string reason(const Error& error, std::string_view when_locked) {
+  return error.code == Code::kLocked ? fmt::format("{}: a server runs there; {}", error.message, when_locked) : error.message;
+}
+
 io::Task<OfflineResult> verify(io::Host& host, const Options& options) {
   auto report = co_await core::verify_directory(host, {.data_path = options.config.engine.data_path, .reading = {}});
-  if (!report) co_return OfflineResult{.refused = report.error().message};
+  if (!report) co_return OfflineResult{.refused = reason(report.error(), "holdfast verify asks a running server")};
   OfflineResult out{.sound = report->sound()};
   list(out.text, "damaged", report->damage, report->damaged);
   list(out.text, "note", report->notes, report->notes.size());
@@ -27,7 +31,7 @@ io::Task<OfflineResult> verify(io::Host& host, const Options& options) {
 io::Task<OfflineResult> repair(io::Host& host, const Options& options) {
   core::Loss loss = options.accept_loss ? core::Loss::kAccepted : core::Loss::kListed;
   auto report = co_await core::repair_directory(host, options.config.engine, loss);
-  if (!report) co_return OfflineResult{.refused = report.error().message};
+  if (!report) co_return OfflineResult{.refused = reason(report.error(), "stop the server first")};
   OfflineResult out{.sound = report->sound() || options.accept_loss};
   list(out.text, options.accept_loss ? "given up" : "would be given up", report->lost, report->lost_count);
   list(out.text, "done", report->done, report->done.size());

@@ -32,6 +32,7 @@ constexpr Row kRows[] = {
     {wire::Op::kListCollections, list_collections},
     {wire::Op::kExport, export_part},
     {wire::Op::kPing, ping},
+    {wire::Op::kVerify, verify},
 };
 
 constexpr size_t kNumbers = 256;

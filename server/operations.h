@@ -40,5 +40,6 @@ io::Task<void> flush(Call& call);
 io::Task<void> hello(Call& call);
 io::Task<void> ping(Call& call);
 io::Task<void> stats(Call& call);
+io::Task<void> verify(Call& call);
 
 }  // namespace holdfast::server

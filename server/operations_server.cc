@@ -130,7 +130,7 @@ io::Task<void> hello(Call& call) {
     msgpack::Writer out = reply.result();
     out.map(8).string("server").string("holdfast").string("version").string(kVersion);
     out.string("protocol").uint(kProtocol);
-    out.string("capabilities").array(3).string("pipelining").string("lsn").string("export");
+    out.string("capabilities").array(4).string("pipelining").string("lsn").string("export").string("verify");
     out.string("database").string(call.core.config().default_database);
     out.string("sync_mode").string(mode_name(call.core.facts().mode));
     out.string("max_request").uint(call.core.limits().request_bytes).string("max_reply").uint(wire::kMaxReplyPayload);
@@ -140,6 +140,24 @@ io::Task<void> hello(Call& call) {
 io::Task<void> ping(Call& call) {
   call.ok(call.engine().committed_lsn());
   co_return;
+}
+
+io::Task<void> verify(Call& call) {
+  Result<wire::ExportArgs> args = wire::parse_export(call.request.args);
+  if (!args) co_return call.fail(args.error());
+  const Limits& limits = call.core.limits();
+  uint64_t bytes = args->bytes == 0 ? limits.export_part_bytes : std::min(args->bytes, limits.export_part_bytes_max);
+  auto page = co_await call.engine().verify_page(args->cursor, bytes);
+  if (!page.result) co_return call.fail(page.result.error(), page.lsn);
+  const core::VerifyPage& part = *page.result;
+  call.answer(page.lsn, [&](wire::ReplyWriter& reply) {
+    msgpack::Writer out = reply.result();
+    out.map(part.cursor.empty() ? 5 : 6).string("records").uint(part.records).string("bytes").uint(part.bytes);
+    out.string("shards_done").uint(part.shards_done).string("shards").uint(part.shards);
+    if (!part.cursor.empty()) out.string("cursor").binary(part.cursor);
+    out.string("damage").array(static_cast<uint32_t>(part.damage.size()));
+    for (const std::string& sentence : part.damage) out.string(sentence);
+  });
 }
 
 io::Task<void> stats(Call& call) {

@@ -8,6 +8,7 @@
 #include "client/cli/ejson.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/files.h"
+#include "client/cli/progress.h"
 #include "client/cli/transfer.h"
 
 namespace holdfast::cli {
@@ -154,6 +155,33 @@ io::Task<int> stats(client::Client& client) {
   co_return text ? print(*text) : complain(text.error());
 }
 
+/// Part after part; pauses so that a second reads no more than it may.
+io::Task<int> verify(io::Host& host, client::Client& client, const CommandLine& line) {
+  constexpr uint64_t kPartBytes = uint64_t{1} << 20;
+  Progress progress(host.clock.now(), std::nullopt);
+  Buffer cursor;
+  uint64_t records = 0, bytes = 0, damaged = 0;
+  do {
+    Time begin = host.clock.now();
+    auto part = co_await client.verify(std::move(cursor), std::min(kPartBytes, line.bytes_per_second));
+    if (!part) co_return complain(part.error());
+    cursor = std::move(part->value.cursor);
+    records += part->value.records;
+    bytes += part->value.bytes;
+    damaged += part->value.damage.size();
+    if (!part->value.damage.empty()) progress.wipe();
+    for (const std::string& sentence : part->value.damage)
+      if (int exit = print("damaged: " + sentence); exit != kExitOk) co_return exit;
+    progress.show(host.clock.now(), records, bytes);
+    auto pause = seconds(1).ns * static_cast<int64_t>(part->value.bytes) / static_cast<int64_t>(line.bytes_per_second);
+    if (!cursor.empty()) co_await io::sleep_until(begin + nanoseconds(pause));
+  } while (!cursor.empty());
+  progress.wipe();
+  std::string figures = std::to_string(damaged) + " damaged; " + std::to_string(records) + " records, " + std::to_string(bytes) + " bytes";
+  int printed = print((damaged == 0 ? "sound: " : "DAMAGED: ") + figures);
+  co_return damaged == 0 ? printed : kExitRefused;
+}
+
 io::Task<int> import(io::Host& host, client::Collection collection, const CommandLine& line) {
   auto report = co_await import_file(host, std::move(collection), line);
   if (!report) co_return complain(report.error());
@@ -195,6 +223,7 @@ io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine
     case Command::kImport: co_return co_await import(host, collection, line);
     case Command::kExport: co_return co_await exports(collection, line);
     case Command::kStats: co_return co_await stats(client);
+    case Command::kVerify: co_return co_await verify(host, client, line);
   }
   co_return kExitUsage;
 }

@@ -51,6 +51,7 @@ struct Raw {
   std::string connect = "localhost:6900";
   std::string timeout = "15s";
   std::string sort_memory = "64MiB";
+  std::string rate = "64MiB";
 };
 
 CLI::App* command(CLI::App& app, CommandLine& line, Command which, const char* name, const char* about) {
@@ -117,6 +118,10 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
       ->option_text("SIZE");
 
   command(app, line, Command::kStats, "stats", "Print the server's figures as JSON");
+
+  CLI::App* verify = command(app, line, Command::kVerify, "verify",
+                             "Check all documents on the server's disk against their checksums and indexes while it works, and print what is damaged");
+  verify->add_option("--rate", raw.rate, "read at most so much a second (64MiB)")->option_text("SIZE");
 }
 
 std::optional<std::string> check(CommandLine& line, const Raw& raw) {
@@ -126,6 +131,9 @@ std::optional<std::string> check(CommandLine& line, const Raw& raw) {
   if (!timeout) return "--timeout takes a number with its unit, such as 500ms, 15s or 2m";
   auto memory = parse_bytes(raw.sort_memory);
   if (!memory) return "--sort-memory takes a size, such as 64MiB";
+  auto rate = parse_bytes(raw.rate);
+  if (!rate || *rate == 0) return "--rate takes a size, such as 64MiB";
+  line.bytes_per_second = *rate;
   if (line.limit && *line.limit == 0) return "--limit must be at least 1";
   line.client.server = *server;
   line.client.timeout = *timeout;

@@ -9,7 +9,7 @@
 
 namespace holdfast::cli {
 
-enum class Command : uint8_t { kPing, kInsert, kGet, kFind, kUpdate, kDelete, kCount, kImport, kExport, kStats };
+enum class Command : uint8_t { kPing, kInsert, kGet, kFind, kUpdate, kDelete, kCount, kImport, kExport, kStats, kVerify };
 
 struct CommandLine {
   client::Options client;
@@ -23,6 +23,7 @@ struct CommandLine {
   std::optional<uint64_t> limit;
   bool keep_going = false;
   uint64_t sort_memory = uint64_t{64} << 20;
+  uint64_t bytes_per_second = uint64_t{64} << 20;  ///< verify
 };
 
 /// What main() does: go on with this, or leave with that exit code because everything was said (help, version, a usage

@@ -95,7 +95,7 @@ struct HelloArgs {
 };
 Result<HelloArgs> parse_hello(Bytes args);
 
-/// kExport: `{cursor?: bin, bytes?: uint}`. 0 stands for "the server chooses".
+/// kExport, kVerify: `{cursor?: bin, bytes?: uint}`. 0 stands for "the server chooses".
 struct ExportArgs {
   Bytes cursor;
   uint64_t bytes = 0;

@@ -51,6 +51,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kListCollections, "list_collections", kReads, true},
     {Op::kExport, "export", kReads, true},
     {Op::kPing, "ping", kReads, true},
+    {Op::kVerify, "verify", kReads, true},
 };
 
 constexpr auto kByNumber = [] {

@@ -56,6 +56,7 @@ enum class Op : uint8_t {
   kListCollections = 66,
   kExport = 67,
   kPing = 68,
+  kVerify = 69,
 };
 
 /// What a request may change, and so what a client may do when its answer is lost.

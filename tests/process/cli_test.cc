@@ -2,12 +2,30 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/process/child.h"
 
 namespace holdfast::test {
 namespace {
+
+/// In the body of the first record of the first shard that has one; the file's name.
+std::string flip_a_bit_of_a_record(const std::string& data) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data + "/db")) {
+    if (entry.path().extension() != ".db") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    constexpr std::streamoff kBody = 4096 + 48 + 9;  // behind the file's header, the record's and its key
+    file.seekg(kBody + 1);
+    char c = 0;
+    file.get(c);
+    file.seekp(kBody + 1);
+    file.put(static_cast<char>(c ^ 4));
+    return entry.path();
+  }
+  ADD_FAILURE() << "no shard has a file";
+  return "";
+}
 
 class Cli : public testing::Test {
  protected:
@@ -77,6 +95,47 @@ TEST_F(Cli, KnowsWrongUsage) {
   Ran help = holdfast("import --help");
   EXPECT_EQ(help.exit, 0);
   EXPECT_TRUE(help.out.contains("--continue"));
+}
+
+TEST(Damage, IsFoundByVerifyInAServerOrAStoppedDirectoryAndGivenUpByRepair) {
+  Scratch scratch;
+  const std::string data = scratch.path("data"), offline = "holdfastd verify --data-path " + data, repair = "holdfastd repair --data-path " + data;
+  std::optional<ServerProcess> server;
+  auto start = [&] { server.emplace(data); };
+  auto stop = [&] { EXPECT_EQ(server->end(SIGTERM), 0); };
+  auto holdfast = [&](const std::string& arguments) { return run(scratch, "holdfast --connect localhost:" + server->port() + " " + arguments); };
+  start();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(holdfast("insert c '{\"_id\":" + std::to_string(i) + "}'").exit, 0);
+  Ran running = run(scratch, offline);
+  EXPECT_EQ(running.exit, 3);
+  EXPECT_TRUE((running.out + running.err).contains("holdfast verify asks a running server")) << running.out << running.err;
+  stop();
+  Ran sound = run(scratch, offline);
+  EXPECT_EQ(sound.exit, 0) << sound.out << sound.err;
+  EXPECT_TRUE(sound.out.contains("sound: 0 damaged; ") && sound.out.contains(" 5 records, 5 documents")) << sound.out;
+  start();
+  Ran online = holdfast("verify");
+  EXPECT_TRUE(online.out.starts_with("sound: 0 damaged; 5 records, ")) << online.out << online.err;
+  EXPECT_EQ(online.exit, 0);
+  stop();
+
+  std::string damaged = flip_a_bit_of_a_record(data);
+  Ran found = run(scratch, offline);
+  EXPECT_EQ(found.exit, 3);
+  EXPECT_TRUE(found.out.contains("damaged: " + damaged)) << found.out;
+  start();
+  Ran found_online = holdfast("verify");
+  EXPECT_EQ(found_online.exit, 1);
+  EXPECT_TRUE(found_online.out.contains("damaged: " + damaged)) << found_online.out;
+  stop();
+  Ran listed = run(scratch, repair);
+  EXPECT_EQ(listed.exit, 3);
+  EXPECT_TRUE(listed.out.contains("would be given up: " + damaged)) << listed.out;
+  Ran repaired = run(scratch, repair + " --accept-loss");
+  EXPECT_EQ(repaired.exit, 0) << repaired.out << repaired.err;
+  EXPECT_EQ(run(scratch, offline).exit, 0);
+  start();
+  EXPECT_EQ(holdfast("count c").out, "4\n");
 }
 
 TEST_F(Cli, SaysWhenTheServerIsNotThere) {

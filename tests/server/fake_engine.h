@@ -24,6 +24,7 @@ class FakeEngine final : public core::Engine {
   uint64_t lsn = 0;
   uint64_t durable = 0;
   std::optional<uint64_t> last_max_bytes;
+  std::vector<std::string> damage;  ///< what a verification finds
   /// Calls that begin while this is set wait until let_go().
   bool held = false;
   void let_go() {
@@ -167,6 +168,19 @@ class FakeEngine final : public core::Engine {
     if (at + 1 < all.size()) out.cursor = Buffer(1, static_cast<char>(at + 1));
     co_return end(Result<core::ExportPage>(std::move(out)));
   }
+
+  /// Two parts; the first names what is in `damage`.
+  io::Task<Reply<core::VerifyPage>> verify_page(Bytes cursor, uint64_t max_bytes) override {
+    last_max_bytes = max_bytes;
+    co_await begin("verify_page", {});
+    core::VerifyPage out{.records = 3, .bytes = 100, .shards_done = cursor.empty() ? 1u : 2u, .shards = 2};
+    if (cursor.empty()) {
+      out.damage = damage;
+      out.cursor = "next";
+    }
+    co_return end(Result<core::VerifyPage>(std::move(out)));
+  }
+  io::Task<Result<>> settle_loss() override { co_return Result<>(); }
 
   Lsn committed_lsn() const override { return Lsn(lsn); }
   Lsn durable_lsn() const override { return Lsn(durable); }

@@ -263,6 +263,42 @@ TEST_F(DamageTest, VerifyFindsNothingOnASoundDirectoryAndNamesWhatIsDamaged) {
   }
 }
 
+TEST_F(DamageTest, ARunningServerIsVerifiedPartByPart) {
+  options_.shard_count = 3;
+  auto verify_all = [](Engine& e) -> io::Task<std::vector<std::string>> {
+    std::vector<std::string> found;
+    Buffer cursor;
+    uint64_t parts = 0;
+    do {
+      auto page = co_await e.verify_page(cursor, 100);
+      EXPECT_TRUE(page.result) << page.result.error().text();
+      if (!page.result) break;
+      for (std::string& d : page.result->damage) found.push_back(std::move(d));
+      cursor = std::move(page.result->cursor);
+      ++parts;
+      EXPECT_TRUE(!cursor.empty() || page.result->shards_done == page.result->shards);
+    } while (!cursor.empty());
+    EXPECT_GT(parts, 3u);
+    co_return found;
+  };
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    for (const char* id : {"a", "b", "c", "d", "e", "f", "g", "h"}) co_await insert(e, id);
+    co_await insert(e, "x", "other");
+    EXPECT_TRUE((co_await e.drop_collection({"db", "other"})).result);
+  }, Ending::kStopped));
+  ASSERT_FALSE(live([&](Engine& e) -> io::Task<void> {
+    co_await insert(e, "i");
+    auto found = co_await verify_all(e);
+    EXPECT_TRUE(found.empty()) << found.front();
+  }, Ending::kStopped));
+  std::string path = damage("/db", text_of("c"));
+  ASSERT_FALSE(live([&](Engine& e) -> io::Task<void> {
+    auto found = co_await verify_all(e);
+    EXPECT_EQ(found.size(), 1u);
+    EXPECT_TRUE(found.at(0).contains(path)) << found.at(0);
+  }));
+}
+
 TEST_F(DamageTest, RepairGivesUpWhatIsDamagedAndNothingElse) {
   ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
     for (const char* id : {"a", "b", "c"}) co_await insert(e, id);
