@@ -199,6 +199,7 @@ Result<size_t> SimDisk::read(const InodePtr& file, uint64_t offset, MutableBytes
     world.counts().hit(Fault::kReadError);
     return io_error("cannot read", file->number);
   }
+  if (!model().readable(*file, offset, out.size())) return io_error("unreadable sector", file->number);
   size_t n = model().read(file, offset, out);
   if (n > 1 && s.short_read.chance(world.plan().short_read)) {
     world.counts().hit(Fault::kShortRead);

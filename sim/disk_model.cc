@@ -137,6 +137,7 @@ Result<> DiskModel::write(const InodePtr& file, uint64_t offset, Bytes data) {
   HF_CHECK_OK(need_room(*file, offset, data.size()));
   uint64_t before = file->cache.pages();
   file->cache.write(offset, data);
+  std::erase_if(file->unreadable, [&](const auto& bad) { return offset <= bad.first && bad.second <= offset + data.size(); });
   used_pages_ += file->cache.pages() - before;
   file->pending.push_back({++sequence_, Change::Kind::kWrite, offset, data.size(), file->cache.size(), Buffer(data)});
   return {};
@@ -264,30 +265,53 @@ void DiskModel::release_locks() {
   for (auto& [number, inode] : inodes_) inode->locked = false;
 }
 
-Result<> DiskModel::flip_bit(std::string_view path, uint64_t offset, uint8_t bit, FaultCounts& counts) {
+Result<Inode*> DiskModel::durable_file(std::string_view path, uint64_t offset, uint64_t length) {
   const Inode* at = root_.get();
   for (std::string_view part : parts(path)) {
     auto it = at->durable_names.find(std::string(part));
     if (it == at->durable_names.end()) return not_found(path);
     at = it->second.get();
   }
-  if (at->directory || offset >= at->durable.size()) return not_found(path);
-  Inode& file = *inodes_.at(at->number);
+  if (at->directory || offset + length > at->durable.size()) return not_found(path);
+  return inodes_.at(at->number);
+}
+
+Result<> DiskModel::flip_bit(std::string_view path, uint64_t offset, uint8_t bit, FaultCounts& counts) {
+  HF_TRY(file, durable_file(path, offset, 1));
   char was;
-  file.durable.read(offset, MutableBytes(&was, 1));
+  file->durable.read(offset, MutableBytes(&was, 1));
   char now = static_cast<char>(was ^ (1 << (bit & 7)));
-  file.durable.write(offset, Bytes(&now, 1));
-  bool dirty = std::ranges::any_of(file.pending, [&](const Change& c) {
-    return c.kind == Change::Kind::kSize ? c.offset <= offset : c.offset <= offset && offset < c.offset + c.length;
-  });
-  if (!dirty && !file.diverged && offset < file.cache.size()) {
-    used_pages_ -= file.cache.pages();
-    file.cache.write(offset, Bytes(&now, 1));
-    used_pages_ += file.cache.pages();
+  return overwrite(path, offset, Bytes(&now, 1), Fault::kBitFlip, counts);
+}
+
+Result<> DiskModel::overwrite(std::string_view path, uint64_t offset, Bytes content, Fault kind, FaultCounts& counts) {
+  HF_TRY(file, durable_file(path, offset, content.size()));
+  file->durable.write(offset, content);
+  for (uint64_t i = 0; i < content.size(); ++i) {
+    uint64_t at = offset + i;
+    bool dirty = std::ranges::any_of(file->pending, [&](const Change& c) {
+      return c.kind == Change::Kind::kSize ? c.offset <= at : c.offset <= at && at < c.offset + c.length;
+    });
+    if (dirty || file->diverged || at >= file->cache.size()) continue;
+    used_pages_ -= file->cache.pages();
+    file->cache.write(at, content.substr(i, 1));
+    used_pages_ += file->cache.pages();
   }
-  damage_.push_back({std::string(path), file.number, offset, static_cast<uint8_t>(bit & 7)});
-  counts.hit(Fault::kBitFlip);
+  damage_.push_back({std::string(path), file->number, offset, content.size(), kind});
+  counts.hit(kind);
   return {};
+}
+
+Result<> DiskModel::make_unreadable(std::string_view path, uint64_t offset, uint64_t length, FaultCounts& counts) {
+  HF_TRY(file, durable_file(path, offset, length));
+  file->unreadable.emplace_back(offset, offset + length);
+  damage_.push_back({std::string(path), file->number, offset, length, Fault::kLatentError});
+  counts.hit(Fault::kLatentError);
+  return {};
+}
+
+bool DiskModel::readable(const Inode& file, uint64_t offset, uint64_t length) const {
+  return std::ranges::none_of(file.unreadable, [&](const auto& bad) { return bad.first < offset + length && offset < bad.second; });
 }
 
 std::unique_ptr<DiskModel> DiskModel::clone() const {
@@ -303,6 +327,7 @@ std::unique_ptr<DiskModel> DiskModel::clone() const {
     t->cache = o->cache;
     t->pending = o->pending;
     t->diverged = o->diverged;
+    t->unreadable = o->unreadable;
     copy->used_pages_ += t->cache.pages();
     return t;
   };

@@ -67,6 +67,8 @@ struct Inode {
   Image durable;
   Image cache;
   std::deque<Change> pending;
+  /// Ranges that the medium cannot read back; a write there mends it, as a drive does by using another sector.
+  std::vector<std::pair<uint64_t, uint64_t>> unreadable;
   bool diverged = false;  ///< the cache shows content, marked clean, that the medium does not have
   // Directories.
   std::map<std::string, std::shared_ptr<Inode>> names;
@@ -83,12 +85,13 @@ struct LossProfile {
   bool ordered = false;
 };
 
-/// A bit that was flipped: the record by which an oracle excuses what it must.
+/// What was damaged, and where: the record by which an oracle excuses what it must.
 struct Damage {
   std::string path;
   uint64_t inode;
   uint64_t offset;
-  uint8_t bit;
+  uint64_t length;
+  Fault kind;
 };
 
 class DiskModel {
@@ -127,6 +130,12 @@ class DiskModel {
   /// Flips one bit of the durable content; also of the cached one unless that place waits for a sync. kNotFound when no
   /// durable file has that place.
   Result<> flip_bit(std::string_view path, uint64_t offset, uint8_t bit, FaultCounts& counts);
+  /// The durable bytes there become `content`, and what processes see likewise: rot, a write that was lost or went elsewhere, an old block that came back,
+  /// as `kind` says. kNotFound when no durable file has all of that range.
+  Result<> overwrite(std::string_view path, uint64_t offset, Bytes content, Fault kind, FaultCounts& counts);
+  /// Reads of any byte of that range fail with kIo until it is written again.
+  Result<> make_unreadable(std::string_view path, uint64_t offset, uint64_t length, FaultCounts& counts);
+  bool readable(const Inode& file, uint64_t offset, uint64_t length) const;
   const std::vector<Damage>& damage() const { return damage_; }
 
   /// The same disk again, sharing pages; open files and locks stay behind.
@@ -139,6 +148,7 @@ class DiskModel {
   const Inode& root() const { return *root_; }
 
  private:
+  Result<Inode*> durable_file(std::string_view path, uint64_t offset, uint64_t length);
   friend struct Inode;
   friend class LossDraw;
 

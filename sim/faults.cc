@@ -74,7 +74,8 @@ constexpr std::string_view kFaultNames[] = {"process-death",
                                             "net-window-full",
                                             "no-descriptor",
                                             "step-out-of-order",
-                                            "cooperative"};
+                                            "cooperative",
+                                            "latent-error", "lost-write", "misdirected", "old-block"};
 static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::kCount));
 
 bool is_off(const FaultField& f) { return f.fault_class != kShape; }

@@ -125,6 +125,10 @@ enum class Fault : uint8_t {
   kNoDescriptor,
   kStepOutOfOrder,
   kCooperative,
+  kLatentError,     ///< a range became unreadable
+  kLostWrite,       ///< a synced write is not there after all
+  kMisdirected,     ///< what was written somewhere stands elsewhere
+  kOldBlock,        ///< a synced block shows what it held before
   kCount,
 };
 

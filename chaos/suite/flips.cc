@@ -162,6 +162,7 @@ class Reader {
   }
   void end() { engine_.reset(); }
 
+  bool io_errors = false;  ///< reads may fail
   std::optional<uint64_t> count() const { return count_; }
   bool scan_failed() const { return scan_failed_; }
   const std::vector<Buffer>& scanned() const { return scanned_; }
@@ -170,7 +171,8 @@ class Reader {
   template <class T>
   bool take(const core::Reply<T>& reply, std::string_view what) {
     if (reply.result) return true;
-    if (reply.result.error().code != Code::kCorrupt) seen_.wrong.push_back(fmt::format("{} failed with {}", what, reply.result.error().text()));
+    Code code = reply.result.error().code;
+    if (code != Code::kCorrupt && !(io_errors && code == Code::kIo)) seen_.wrong.push_back(fmt::format("{} failed with {}", what, reply.result.error().text()));
     ++seen_.corrupt;
     return false;
   }
@@ -190,33 +192,75 @@ class Reader {
   bool scan_failed_ = false;
 };
 
-class Flips {
+/// One directory, and what is wrong with it, one thing at a time.
+class Media {
  public:
-  explicit Flips(const SeedOptions& options)
-      : options_(options), directory_((options.seed - 1) / kFlipSeedsPerDirectory), random_(options.seed, "flips") {}
-
-  SeedResult run() {
-    made_ = make_flip_directory(directory_, options_.mutants);
+  Media(const SeedOptions& options, uint64_t directory)
+      : options_(options), directory_(directory), random_(options.seed, "media"), made_(make_flip_directory(directory, options.mutants)) {
     check_sound();
+    result_.configuration = fmt::format("directory={} documents={} hash_bits={}", directory_, made_.truth.documents.size(), kHashBits[directory_ % 2]);
+  }
+
+  SeedResult flip_bits() {
     uint64_t number = 0;
-    sim::DurableView view(*made_.disk);
-    for (const std::string& path : view.files(kData)) {
-      // What was removed may still have a durable name.
-      if (path.ends_with("LOCK") || !made_.disk->find(path)) continue;
-      Buffer bytes = *view.read(path);
-      for (uint64_t offset = 0; offset < bytes.size(); ++offset) {
+    for (const std::string& path : files()) {
+      Buffer bytes = content(*made_.disk, path);
+      for (uint64_t offset = 0; offset < bytes.size() && !enough(); ++offset) {
         if (!near_something(bytes, offset)) continue;
         if (number++ % kFlipSeedsPerDirectory != (options_.seed - 1) % kFlipSeedsPerDirectory) continue;
-        flip(path, offset);
-        if (result_.violations.size() > 20) return std::move(result_);
+        auto bit = static_cast<uint8_t>(random_.below(8));
+        attempt(fmt::format("{} at {}, bit {}", path, offset, bit),
+                [&](sim::DiskModel& disk, sim::FaultCounts& counts) { return disk.flip_bit(path, offset, bit, counts); });
       }
     }
-    result_.counts["bytes"] = number / kFlipSeedsPerDirectory;
-    result_.configuration = fmt::format("directory={} documents={} hash_bits={}", directory_, made_.truth.documents.size(), kHashBits[directory_ % 2]);
+    return std::move(result_);
+  }
+
+  SeedResult spoil_sectors() {
+    using sim::Fault;
+    const std::vector<std::string> all = files();
+    for (const std::string& path : all) {
+      Buffer bytes = content(*made_.disk, path), old = content(*made_.before, path);
+      for (uint64_t at = 0; at < bytes.size() && !enough(); at += sim::kSectorBytes) {
+        if (!near_something(bytes, at)) continue;
+        uint64_t length = std::min<uint64_t>(sim::kSectorBytes, bytes.size() - at);
+        overwrite(path, at, Buffer(length, '\0'), Fault::kLostWrite);
+        const std::string& other = all[random_.below(all.size())];
+        Buffer elsewhere = content(*made_.disk, other);
+        elsewhere = elsewhere.substr(random_.below(elsewhere.size() / sim::kSectorBytes + 1) * sim::kSectorBytes, length);
+        if (!elsewhere.empty()) overwrite(path, at, std::move(elsewhere), Fault::kMisdirected);
+        uint64_t block = at / 4096 * 4096;
+        if (at == block && block < old.size()) overwrite(path, block, old.substr(block, std::min<uint64_t>(4096, bytes.size() - block)), Fault::kOldBlock);
+        io_errors_ = true;
+        attempt(fmt::format("{} at {}, unreadable", path, at),
+                [&](sim::DiskModel& disk, sim::FaultCounts& counts) { return disk.make_unreadable(path, at, length, counts); });
+        io_errors_ = false;
+      }
+    }
     return std::move(result_);
   }
 
  private:
+  using Spoil = std::function<Result<>(sim::DiskModel&, sim::FaultCounts&)>;
+
+  std::vector<std::string> files() const {
+    std::vector<std::string> out;
+    // What was removed may still have a durable name.
+    for (std::string& path : sim::DurableView(*made_.disk).files(kData))
+      if (!path.ends_with("LOCK") && made_.disk->find(path)) out.push_back(std::move(path));
+    return out;
+  }
+  static Buffer content(const sim::DiskModel& disk, const std::string& path) {
+    auto bytes = sim::DurableView(disk).read(path);
+    return bytes ? std::move(*bytes) : Buffer();
+  }
+  bool enough() const { return result_.violations.size() > 20; }
+  void overwrite(const std::string& path, uint64_t at, Buffer bytes, sim::Fault kind) {
+    if (content(*made_.disk, path).compare(at, bytes.size(), bytes) == 0) return;
+    attempt(fmt::format("{} at {}, {}", path, at, sim::name(kind)),
+            [&](sim::DiskModel& disk, sim::FaultCounts& counts) { return disk.overwrite(path, at, bytes, kind, counts); });
+  }
+
   /// Most of a segment is zeros that were never anything else; of those only what lies near other bytes is flipped.
   static bool near_something(Bytes bytes, uint64_t offset) {
     uint64_t from = offset / 512 * 512;
@@ -230,26 +274,28 @@ class Flips {
     if (seen.refused || seen.corrupt > 0) violation("before any flip the engine complains");
   }
 
-  void flip(const std::string& path, uint64_t offset) {
-    auto bit = static_cast<uint8_t>(random_.below(8));
-    where_ = fmt::format("{} at {}, bit {}", path, offset, bit);
-    if (options_.trace) options_.trace("flip " + where_);
+  void attempt(std::string what, const Spoil& spoil) {
+    where_ = std::move(what);
+    if (options_.trace) options_.trace("damage: " + where_);
     std::unique_ptr<sim::DiskModel> damaged = made_.disk->clone();
     sim::FaultCounts counts;
-    HF_ASSERT(damaged->flip_bit(path, offset, bit, counts), "the place is durable");
-    ++result_.counts["flips"];
+    HF_ASSERT(spoil(*damaged, counts), "the place is durable");
+    for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
+      if (uint64_t n = counts[static_cast<sim::Fault>(f)]) result_.counts["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] += n;
+    ++result_.counts["damaged"];
     core::VerifyReport report = verify(damaged->clone());
     Seen seen = look(damaged->clone(), where_);
     bool complains = seen.refused || seen.corrupt > 0;
-    ++result_.counts[seen.refused ? "flips: refused" : seen.corrupt > 0 ? "flips: served but for what is damaged" : "flips: harmless"];
-    if (report_refused_ || !report.sound()) ++result_.counts["flips: found by verification"];
+    ++result_.counts[seen.refused ? "damaged: refused" : seen.corrupt > 0 ? "damaged: served but for that" : "damaged: harmless"];
+    if (report_refused_ || !report.sound()) ++result_.counts["damaged: found by verification"];
     if (complains && report.sound() && !report_refused_) violation("the engine complains, and verification finds nothing");
     if (report.damaged + report.notes.size() == 0 && !report_refused_ && !complains) {
-      ++result_.counts["flips: noticed by nobody"];
+      ++result_.counts["damaged: noticed by nobody"];
       if (options_.trace) options_.trace("nobody notices it");
     }
-    if (seen.refused && seen.refused->code != Code::kCorrupt && seen.refused->code != Code::kUnsupported) violation("refused with " + seen.refused->text());
-    if (complains && !report_refused_) repair(std::move(damaged), report);
+    if (seen.refused && !is_told(seen.refused->code) && seen.refused->code != Code::kUnsupported) violation("refused with " + seen.refused->text());
+    // What cannot be read cannot be repaired either: the disk has to be replaced.
+    if (complains && !report_refused_ && !io_errors_) repair(std::move(damaged), report);
   }
 
   core::VerifyReport verify(std::unique_ptr<sim::DiskModel> disk) {
@@ -270,6 +316,7 @@ class Flips {
     Seen seen;
     Life life(std::move(disk), options_.seed, options_.mutants);
     Reader reader(made_.truth, directory_, seen);
+    reader.io_errors = io_errors_;
     bool ended = life.run([&](io::Host& host) { return reader.main(host); });
     result_.hash = result_.hash * 31 + life.hash();
     for (const auto& [name, n] : life.world().record().probes()) result_.probes[name] += n;
@@ -331,6 +378,7 @@ class Flips {
     return std::any_of(report.lost.begin(), report.lost.end(), [](const std::string& s) { return s.contains("the log breaks") || s.contains("missing"); });
   }
 
+  bool is_told(Code code) const { return code == Code::kCorrupt || (io_errors_ && code == Code::kIo); }
   void violation(const std::string& what) { result_.violations.push_back(where_ + ": " + what); }
 
   const SeedOptions& options_;
@@ -340,6 +388,7 @@ class Flips {
   SeedResult result_;
   std::string where_;
   bool report_refused_ = false;
+  bool io_errors_ = false;  // reads may fail
 };
 
 }  // namespace
@@ -347,15 +396,19 @@ class Flips {
 FlipDirectory make_flip_directory(uint64_t number, const std::vector<std::string>& mutants) {
   Maker maker(number);
   auto disk = std::make_unique<sim::DiskModel>(uint64_t{1} << 30);
+  std::unique_ptr<sim::DiskModel> before;
   for (int life = 0; life < kLives; ++life) {
     Life process(std::move(disk), number * kLives + static_cast<uint64_t>(life), mutants);
     process.run([&](io::Host& host) { return maker.main(host); });
     maker.end();
     disk = process.node().disk().clone();
+    if (life + 2 == kLives) before = disk->clone();
   }
-  return {std::move(disk), std::move(maker.truth)};
+  return {std::move(disk), std::move(before), std::move(maker.truth)};
 }
 
-SeedResult run_bit_flips(const SeedOptions& options) { return Flips(options).run(); }
+SeedResult run_bit_flips(const SeedOptions& options) { return Media(options, (options.seed - 1) / kFlipSeedsPerDirectory).flip_bits(); }
+
+SeedResult run_bad_sectors(const SeedOptions& options) { return Media(options, options.seed - 1).spoil_sectors(); }
 
 }  // namespace holdfast::chaos
