@@ -7,6 +7,8 @@ namespace holdfast::core {
 namespace {
 
 constexpr size_t kTokenBytes = 24;
+/// Idle for so long, an export may have to make way for a new one.
+constexpr Duration kAbandoned = seconds(30);
 
 }  // namespace
 
@@ -33,7 +35,22 @@ io::Task<Result<ExportPage>> Exports::page(CollectionRef collection, Buffer curs
   co_return co_await serve(id, page, max_bytes);
 }
 
+void Exports::make_room() {
+  if (exports_.size() < shared_.options.max_exports) return;
+  auto better = [](const Export& a, const Export& b) { return std::pair(a.holds_snapshot, a.used.ns) < std::pair(b.holds_snapshot, b.used.ns); };
+  auto victim = exports_.end();
+  for (auto at = exports_.begin(); at != exports_.end(); ++at)
+    if (at->second.users == 0 && (victim == exports_.end() || better(at->second, victim->second))) victim = at;
+  if (victim == exports_.end()) return;
+  Export& e = victim->second;
+  if (e.holds_snapshot && shared_.host.clock.now() - e.used < kAbandoned) return;
+  SOMETIMES(true, "export-makes-way");
+  let_snapshot_go(victim->first, e);
+  exports_.erase(victim);
+}
+
 io::Task<Result<uint64_t>> Exports::begin(CollectionRef collection) {
+  make_room();
   if (exports_.size() >= shared_.options.max_exports)
     co_return fail(Code::kOverloaded, "too many exports are open: end one, or wait until one has been idle long enough");
   uint64_t id = ++last_id_;

@@ -2,7 +2,8 @@
 //
 // Place in the system: on core 0. An export reads one collection at one snapshot, page by page, core by core and shard by shard; any connection may ask for the
 // next page, and asking twice gives the same one. It holds its snapshot on every core until its last page was made or it was idle too long, and its newest page
-// until it is dropped, so their number is bounded.
+// until it is dropped, so their number is bounded. When there are too many, one that is done makes way, or one that nobody has asked for a while (its client
+// may have gone without a word).
 //
 // Tokens: incarnation, export, page number, 8 bytes each, little endian.
 #pragma once
@@ -21,6 +22,8 @@ class Exports {
   void drop_idle();
 
  private:
+  /// When there is no room, ends one that is done, or the longest idle one if that is long enough.
+  void make_room();
   struct Export {
     CollectionRef collection;
     Lsn snapshot;
