@@ -169,7 +169,8 @@ void SimDisk::settle() {
   while (io::ListNode* n = under_way_.pop_front()) {
     auto& op = static_cast<DiskOperation&>(*n);
     op.cancel();
-    auto how_much = static_cast<HowMuch>(s.decide(3));
+    SettleChooser* chooser = node_.settle_chooser;
+    auto how_much = chooser ? chooser->under_way(op.call_) : static_cast<HowMuch>(s.decide(3));
     if (how_much == HowMuch::kWhole) world.counts().hit(Fault::kInFlightWhole);
     if (how_much == HowMuch::kPart) world.counts().hit(Fault::kInFlightPart);
     if (how_much != HowMuch::kNothing) op.apply(how_much);
@@ -214,7 +215,7 @@ Result<size_t> SimDisk::write(const InodePtr& file, uint64_t offset, Bytes data,
   if (data.empty()) return size_t{0};
   bool failed = how_much == HowMuch::kWhole && s.write_error.chance(world.plan().write_error);
   size_t n = data.size();
-  if (how_much == HowMuch::kPart) n = s.settle.decide(n + 1);
+  if (how_much == HowMuch::kPart) n = node_.settle_chooser ? node_.settle_chooser->written(n) : s.settle.decide(n + 1);
   if (failed) n = s.write_error.decide(n + 1);
   if (!failed && how_much == HowMuch::kWhole && n > 1 && s.short_write.chance(world.plan().short_write)) {
     world.counts().hit(Fault::kShortWrite);

@@ -36,6 +36,16 @@ std::string_view name(DiskCall call);
 
 enum class HowMuch : uint8_t { kNothing, kWhole, kPart };
 
+/// Decides, in place of a stream, what became of disk operations under way at a crash.
+class SettleChooser {
+ public:
+  virtual ~SettleChooser() = default;
+  /// kPart: of a write, so many bytes as `written` says; other operations are atomic, and then did not happen.
+  virtual HowMuch under_way(DiskCall call) = 0;
+  /// How many of the `n` bytes of a write that was cut short.
+  virtual uint64_t written(uint64_t n) = 0;
+};
+
 class SimDisk;
 
 class DiskOperation : public Operation, public io::ListNode {

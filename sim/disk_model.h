@@ -41,6 +41,7 @@
 namespace holdfast::sim {
 
 class DiskModel;
+class LossChooser;
 
 /// One change of a file that no completed sync covers yet.
 struct Change {
@@ -124,7 +125,9 @@ class DiskModel {
 
   /// Drops clean pages: what a failed sync marked clean shows its old content.
   void evict(FaultCounts& counts);
+  /// Draws what survives; or asks `chooser` (loss.h).
   void power_loss(const LossProfile& profile, Stream& s, FaultCounts& counts);
+  void power_loss(const LossProfile& profile, LossChooser& chooser, FaultCounts& counts);
   void release_locks();
 
   /// Flips one bit of the durable content; also of the cached one unless that place waits for a sync. kNotFound when no
@@ -145,12 +148,13 @@ class DiskModel {
   void set_quota(uint64_t bytes) { quota_bytes_ = bytes; }
   /// Of everything that is durable: names and contents.
   uint64_t durable_digest() const;
+  /// Of everything that a later crash can depend on: what is seen, what is durable, and the changes in between.
+  uint64_t state_digest() const;
   const Inode& root() const { return *root_; }
 
  private:
   Result<Inode*> durable_file(std::string_view path, uint64_t offset, uint64_t length);
   friend struct Inode;
-  friend class LossDraw;
 
   /// One change of names that is not durable yet.
   struct NameChange {
@@ -165,6 +169,7 @@ class DiskModel {
 
     bool depends_on(const NameChange& earlier) const;
     void apply() const;
+    std::string text() const;  ///< for people
   };
   struct Place {
     InodePtr dir;

@@ -22,6 +22,7 @@ namespace holdfast::sim {
 
 class World;
 class Incarnation;
+class SettleChooser;
 
 /// How an incarnation ended.
 enum class End : uint8_t {
@@ -92,6 +93,8 @@ class Node {
 
   /// The newest log lines, oldest first, over all incarnations.
   const std::deque<std::string>& log() const { return log_; }
+  /// Says what became of operations under way at a crash (disk.h). Null: drawn.
+  SettleChooser* settle_chooser = nullptr;
   /// Whether peers see this node's connections as local ones.
   bool connections_are_local = true;
 

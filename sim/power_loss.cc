@@ -1,26 +1,13 @@
-// The draws of DiskModel: which legal state a power loss, or a sync that failed half-way, leaves on the medium.
+// What a power loss, or a sync that failed half-way, may leave on the medium, and how it gets there. Which of it a
+// LossChooser says.
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "sim/disk_model.h"
+#include "sim/loss.h"
 
 namespace holdfast::sim {
 namespace {
-
-using Sector = std::array<char, kSectorBytes>;
-
-// How one power loss treats one file or directory. The tame choice comes first.
-enum class Mood : uint8_t { kKeepAll, kLoseAll, kMostly, kHalf, kSeldom, kPrefix, kCount };
-
-Mood draw_mood(const LossProfile& profile, Stream& s) {
-  if (profile.mood == LossProfile::Mood::kKeepAll) return Mood::kKeepAll;
-  if (profile.mood == LossProfile::Mood::kLoseAll) return Mood::kLoseAll;
-  return static_cast<Mood>(s.decide(static_cast<uint64_t>(Mood::kCount)));
-}
-
-Rate loss_rate(Mood mood) {
-  if (mood == Mood::kMostly) return 100'000;
-  return mood == Mood::kHalf ? 500'000 : 900'000;
-}
 
 void apply_to_sector(const Change& c, uint64_t sector, Sector& out) {
   uint64_t start = sector * kSectorBytes;
@@ -34,125 +21,71 @@ void apply_to_sector(const Change& c, uint64_t sector, Sector& out) {
     std::memset(out.data() + (from - start), 0, to - from);
 }
 
-}  // namespace
+void garble(Sector& out, size_t from, uint64_t key) {
+  Rng rng(key);
+  for (size_t i = from; i < kSectorBytes; ++i) out[i] = static_cast<char>(rng.next());
+}
 
-// Draws what becomes of the first `count` pending changes of one file.
-class LossDraw {
- public:
-  LossDraw(Inode& file, size_t count, const LossProfile& profile, Stream& s, FaultCounts& counts)
-      : file_(file), count_(count), profile_(profile), stream_(s), counts_(counts), mood_(draw_mood(profile, s)) {
-    prefix_ = mood_ == Mood::kPrefix ? stream_.decide(count_ + 1) : 0;
-  }
-
-  /// The content: sectors only, whatever the size.
-  Image content() {
-    Image out = file_.durable;
-    auto touches = touched();
-    for (size_t i = 0; i < touches.size();) {
-      size_t end = i;
-      while (end < touches.size() && touches[end].first == touches[i].first) ++end;
-      draw_sector(out, touches[i].first, std::span(touches).subspan(i, end - i));
-      i = end;
+// Which changes touch which sector. Zeros over blank pages change nothing as long as nothing was written before.
+std::vector<SectorLoss::Touch> touched(const FileLoss& of) {
+  std::vector<SectorLoss::Touch> out;
+  bool written = false;
+  uint64_t extent = of.file.durable.size();
+  for (uint32_t i = 0; i < of.changes; ++i) {
+    const Change& c = of.file.pending[i];
+    uint64_t end = c.kind == Change::Kind::kSize ? extent : c.offset + c.length;
+    for (uint64_t sector = c.offset / kSectorBytes; sector * kSectorBytes < end; ++sector) {
+      if (c.kind != Change::Kind::kWrite && !written && of.file.durable.is_blank(sector * kSectorBytes / kPageBytes))
+        continue;
+      out.emplace_back(sector, i);
     }
-    return out;
+    written |= c.kind == Change::Kind::kWrite;
+    extent = std::max(extent, c.size_after);
   }
+  std::ranges::sort(out);
+  return out;
+}
 
-  uint64_t size() {
-    uint64_t newest = count_ > 0 ? file_.pending[count_ - 1].size_after : file_.durable.size();
-    uint64_t chosen = newest;
-    if (mood_ == Mood::kLoseAll) chosen = file_.durable.size();
-    if (mood_ == Mood::kPrefix) chosen = size_after(prefix_);
-    if (is_mixed() && stream_.chance(loss_rate(mood_))) chosen = size_after(stream_.decide(count_ + 1));
-    if (chosen != newest) counts_.hit(Fault::kSizeLost);
-    return chosen;
+void settle_sector(Image& out, const SectorLoss& s, LossChooser& chooser, FaultCounts& counts) {
+  SectorFate fate = chooser.sector(s);
+  bool torn = fate.cut > 0 && fate.cut < kSectorBytes;
+  HF_ASSERT(fate.version <= s.newest() && (!torn || fate.right < fate.version) &&
+                (fate.cut > 0 || (s.may_be_garbage && fate.version == 0 && fate.garbage)),
+            "a sector holds a version that it has had, or is torn between two, or is new and garbage");
+  counts.hit(fate.version == 0 ? Fault::kSectorLost : Fault::kSectorKept);
+  if (torn) counts.hit(Fault::kSectorTorn);
+  if (fate.garbage) counts.hit(Fault::kSectorGarbage);
+  Sector result = s.version(fate.version);
+  if (torn && !fate.garbage) {
+    Sector old = s.version(fate.right);
+    std::memcpy(result.data() + fate.cut, old.data() + fate.cut, kSectorBytes - fate.cut);
   }
+  if (fate.garbage) garble(result, fate.cut, *fate.garbage);
+  out.write(s.sector * kSectorBytes, Bytes(result.data(), result.size()));
+}
 
- private:
-  using Touch = std::pair<uint64_t, uint32_t>;  // sector, index of the change
-
-  bool is_mixed() const { return mood_ == Mood::kMostly || mood_ == Mood::kHalf || mood_ == Mood::kSeldom; }
-  uint64_t size_after(uint64_t n) const { return n == 0 ? file_.durable.size() : file_.pending[n - 1].size_after; }
-
-  // Which changes touch which sector. Zeros over blank pages change nothing as long as nothing was written before.
-  std::vector<Touch> touched() const {
-    std::vector<Touch> out;
-    bool written = false;
-    uint64_t extent = file_.durable.size();
-    for (uint32_t i = 0; i < count_; ++i) {
-      const Change& c = file_.pending[i];
-      uint64_t end = c.kind == Change::Kind::kSize ? extent : c.offset + c.length;
-      for (uint64_t sector = c.offset / kSectorBytes; sector * kSectorBytes < end; ++sector) {
-        if (c.kind != Change::Kind::kWrite && !written && file_.durable.is_blank(sector * kSectorBytes / kPageBytes))
-          continue;
-        out.emplace_back(sector, i);
-      }
-      written |= c.kind == Change::Kind::kWrite;
-      extent = std::max(extent, c.size_after);
-    }
-    std::ranges::sort(out);
-    return out;
+/// The content: sectors only, whatever the size.
+Image settle_content(const FileLoss& of, const LossProfile& profile, LossChooser& chooser, FaultCounts& counts) {
+  Image out = of.file.durable;
+  auto touches = touched(of);
+  for (size_t i = 0; i < touches.size();) {
+    size_t end = i;
+    while (end < touches.size() && touches[end].first == touches[i].first) ++end;
+    uint64_t sector = touches[i].first;
+    bool is_new = sector * kSectorBytes >= of.file.durable.size();
+    SectorLoss loss{of, sector, std::span(touches).subspan(i, end - i), profile.ordered && is_new,
+                    is_new && !profile.ordered};
+    settle_sector(out, loss, chooser, counts);
+    i = end;
   }
+  return out;
+}
 
-  Sector version(uint64_t sector, std::span<const Touch> touches, size_t n) const {
-    Sector out;
-    file_.durable.read(sector * kSectorBytes, out);
-    for (const Touch& t : touches.first(n)) apply_to_sector(file_.pending[t.second], sector, out);
-    return out;
-  }
-
-  size_t draw_version(uint64_t sector, std::span<const Touch> touches) {
-    size_t newest = touches.size();
-    if (mood_ == Mood::kKeepAll) return newest;
-    if (mood_ == Mood::kLoseAll) return 0;
-    if (profile_.ordered && sector * kSectorBytes >= file_.durable.size()) return newest;
-    if (mood_ == Mood::kPrefix)
-      return static_cast<size_t>(std::ranges::count_if(touches, [&](const Touch& t) { return t.second < prefix_; }));
-    if (!stream_.chance(loss_rate(mood_))) return newest;
-    return stream_.decide(newest);
-  }
-
-  void draw_sector(Image& out, uint64_t sector, std::span<const Touch> touches) {
-    size_t chosen = draw_version(sector, touches);
-    Sector result = version(sector, touches, chosen);
-    counts_.hit(chosen == 0 ? Fault::kSectorLost : Fault::kSectorKept);
-    if (is_mixed() && stream_.chance(profile_.torn)) {
-      tear(sector, touches, result);
-    } else if (is_mixed() && chosen == 0 && is_new(sector) && !profile_.ordered && stream_.chance(profile_.garbage)) {
-      garble(result, 0);
-    }
-    out.write(sector * kSectorBytes, Bytes(result.data(), result.size()));
-  }
-
-  bool is_new(uint64_t sector) const { return sector * kSectorBytes >= file_.durable.size(); }
-
-  // Left part of one version, right part of an older one or garbage.
-  void tear(uint64_t sector, std::span<const Touch> touches, Sector& out) {
-    size_t left = stream_.between(1, touches.size());
-    size_t right = stream_.decide(left);
-    size_t cut = stream_.between(1, kSectorBytes - 1);
-    out = version(sector, touches, left);
-    Sector old = version(sector, touches, right);
-    std::memcpy(out.data() + cut, old.data() + cut, kSectorBytes - cut);
-    counts_.hit(Fault::kSectorTorn);
-    if (stream_.chance(profile_.garbage)) garble(out, cut);
-  }
-
-  void garble(Sector& out, size_t from) {
-    Rng rng(stream_.bits());
-    for (size_t i = from; i < kSectorBytes; ++i) out[i] = static_cast<char>(rng.next());
-    counts_.hit(Fault::kSectorGarbage);
-  }
-
-  Inode& file_;
-  size_t count_;
-  const LossProfile& profile_;
-  Stream& stream_;
-  FaultCounts& counts_;
-  Mood mood_;
-  uint64_t prefix_ = 0;
-};
-
-namespace {
+uint64_t settle_size(const FileLoss& of, LossChooser& chooser, FaultCounts& counts) {
+  uint64_t chosen = of.size_after(chooser.size(of));
+  if (chosen != of.size_after(of.changes)) counts.hit(Fault::kSizeLost);
+  return chosen;
+}
 
 size_t changes_until(const Inode& file, uint64_t mark) {
   auto newer = std::ranges::find_if(file.pending, [&](const Change& c) { return c.sequence > mark; });
@@ -160,6 +93,18 @@ size_t changes_until(const Inode& file, uint64_t mark) {
 }
 
 }  // namespace
+
+Sector SectorLoss::version(size_t n) const {
+  Sector out;
+  of.file.durable.read(sector * kSectorBytes, out);
+  for (const Touch& t : touches.first(n)) apply_to_sector(of.file.pending[t.second], sector, out);
+  return out;
+}
+
+std::string DiskModel::NameChange::text() const {
+  if (kind == Kind::kRename) return fmt::format("rename of {} to {} (inode {})", name, to, inode->number);
+  return fmt::format("{} of {} (inode {})", kind == Kind::kLink ? "creation" : "removal", name, inode->number);
+}
 
 void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError effect, const LossProfile& profile,
                             Stream& s, FaultCounts& counts) {
@@ -171,15 +116,17 @@ void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError eff
                     [&](const NameChange& c) { return c.sequence <= mark && (c.dir == inode || c.to_dir == inode); });
     return;
   }
-  size_t covered = changes_until(*inode, mark);
+  FileLoss of{*inode, changes_until(*inode, mark)};
   uint64_t size = inode->durable.size();
   FaultCounts unreported;  // these sectors are not lost yet
-  Image partial = LossDraw(*inode, covered, profile, s, unreported).content();
+  DrawnLoss chooser(profile, s);
+  chooser.begin_file(of);
+  Image partial = settle_content(of, profile, chooser, unreported);
   partial.resize(size);
   inode->durable = std::move(partial);
   if (effect == AfterError::kStillDirty) return;
   // Data is clean and maybe nowhere; a changed size is the file system's business and still waits.
-  for (size_t i = 0; i < covered; ++i) {
+  for (size_t i = 0; i < of.changes; ++i) {
     Change& c = inode->pending[i];
     c = {c.sequence, Change::Kind::kSize, c.size_after, 0, c.size_after, {}};
   }
@@ -187,28 +134,30 @@ void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError eff
 }
 
 void DiskModel::power_loss(const LossProfile& profile, Stream& s, FaultCounts& counts) {
-  // Contents first: also of files whose names will not survive, so that draws do not depend on names.
+  DrawnLoss chooser(profile, s);
+  power_loss(profile, chooser, counts);
+}
+
+void DiskModel::power_loss(const LossProfile& profile, LossChooser& chooser, FaultCounts& counts) {
+  // Contents first: also of files whose names will not survive, so that choices do not depend on names.
   std::map<uint64_t, bool> lost_data;
   for (auto& [number, inode] : inodes_) {
     if (inode->directory || inode->pending.empty()) continue;
     uint64_t lost_before = counts[Fault::kSectorLost] + counts[Fault::kSizeLost];
-    LossDraw draw(*inode, inode->pending.size(), profile, s, counts);
-    Image content = draw.content();
-    content.resize(draw.size());
+    FileLoss of{*inode, inode->pending.size()};
+    chooser.begin_file(of);
+    Image content = settle_content(of, profile, chooser, counts);
+    content.resize(settle_size(of, chooser, counts));
     inode->durable = std::move(content);
     inode->pending.clear();
     lost_data[number] = counts[Fault::kSectorLost] + counts[Fault::kSizeLost] > lost_before;
   }
 
-  Mood mood = name_changes_.empty() ? Mood::kKeepAll : draw_mood(profile, s);
-  if (profile.ordered && mood != Mood::kKeepAll && mood != Mood::kLoseAll) mood = Mood::kPrefix;
-  uint64_t prefix = mood == Mood::kPrefix ? s.decide(name_changes_.size() + 1) : 0;
+  chooser.begin_names(name_changes_.size());
   std::vector<const NameChange*> lost;
-  for (size_t i = 0; i < name_changes_.size(); ++i) {
-    const NameChange& c = name_changes_[i];
-    bool keep = mood == Mood::kKeepAll || (mood == Mood::kPrefix && i < prefix);
-    if (mood == Mood::kMostly || mood == Mood::kHalf || mood == Mood::kSeldom) keep = !s.chance(loss_rate(mood));
-    if (std::ranges::any_of(lost, [&](const NameChange* l) { return c.depends_on(*l); })) keep = false;
+  for (const NameChange& c : name_changes_) {
+    bool may = std::ranges::none_of(lost, [&](const NameChange* l) { return profile.ordered || c.depends_on(*l); });
+    bool keep = chooser.survives({[&c] { return c.text(); }, c.sequence, may}) && may;
     counts.hit(keep ? Fault::kNameKept : Fault::kNameLost);
     if (!keep) {
       lost.push_back(&c);

@@ -1,0 +1,76 @@
+// A power loss as a stream draws it.
+#include <algorithm>
+
+#include "sim/loss.h"
+
+namespace holdfast::sim {
+
+DrawnLoss::Mood DrawnLoss::draw_mood() {
+  if (profile_.mood == LossProfile::Mood::kKeepAll) return Mood::kKeepAll;
+  if (profile_.mood == LossProfile::Mood::kLoseAll) return Mood::kLoseAll;
+  return static_cast<Mood>(stream_.decide(static_cast<uint64_t>(Mood::kCount)));
+}
+
+Rate DrawnLoss::loss_rate() const {
+  if (mood_ == Mood::kMostly) return 100'000;
+  return mood_ == Mood::kHalf ? 500'000 : 900'000;
+}
+
+void DrawnLoss::begin_file(const FileLoss& file) {
+  mood_ = draw_mood();
+  prefix_ = mood_ == Mood::kPrefix ? stream_.decide(file.changes + 1) : 0;
+}
+
+size_t DrawnLoss::draw_version(const SectorLoss& s) {
+  if (mood_ == Mood::kKeepAll) return s.newest();
+  if (mood_ == Mood::kLoseAll) return 0;
+  if (s.must_be_newest) return s.newest();
+  if (mood_ == Mood::kPrefix)
+    return static_cast<size_t>(
+        std::ranges::count_if(s.touches, [&](const SectorLoss::Touch& t) { return t.second < prefix_; }));
+  if (!stream_.chance(loss_rate())) return s.newest();
+  return stream_.decide(s.newest());
+}
+
+SectorFate DrawnLoss::sector(const SectorLoss& s) {
+  SectorFate fate{.version = draw_version(s)};
+  if (!is_mixed()) return fate;
+  if (stream_.chance(profile_.torn)) return tear(s);
+  if (fate.version == 0 && s.may_be_garbage && stream_.chance(profile_.garbage)) {
+    fate.cut = 0;
+    fate.garbage = stream_.bits();
+  }
+  return fate;
+}
+
+// Left part of one version, right part of an older one or garbage.
+SectorFate DrawnLoss::tear(const SectorLoss& s) {
+  SectorFate fate;
+  fate.version = stream_.between(1, s.newest());
+  fate.right = stream_.decide(fate.version);
+  fate.cut = stream_.between(1, kSectorBytes - 1);
+  if (stream_.chance(profile_.garbage)) fate.garbage = stream_.bits();
+  return fate;
+}
+
+size_t DrawnLoss::size(const FileLoss& file) {
+  if (mood_ == Mood::kLoseAll) return 0;
+  if (mood_ == Mood::kPrefix) return prefix_;
+  if (is_mixed() && stream_.chance(loss_rate())) return stream_.decide(file.changes + 1);
+  return file.changes;
+}
+
+void DrawnLoss::begin_names(size_t count) {
+  names_asked_ = 0;
+  mood_ = count == 0 ? Mood::kKeepAll : draw_mood();
+  if (profile_.ordered && mood_ != Mood::kKeepAll && mood_ != Mood::kLoseAll) mood_ = Mood::kPrefix;
+  prefix_ = mood_ == Mood::kPrefix ? stream_.decide(count + 1) : 0;
+}
+
+bool DrawnLoss::survives(const NameLoss&) {
+  uint64_t index = names_asked_++;
+  if (is_mixed()) return !stream_.chance(loss_rate());
+  return mood_ == Mood::kKeepAll || (mood_ == Mood::kPrefix && index < prefix_);
+}
+
+}  // namespace holdfast::sim
