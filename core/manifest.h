@@ -25,12 +25,12 @@ struct DirectorySettings {
 };
 
 /// HOLDFAST: two slots, each in a block of its own, with a serial number and a checksum; the valid slot with the larger
-/// number counts. Changing it writes one slot, syncs, writes the other, and syncs: at any instant one of them is whole,
-/// and afterwards neither says what was before. It is made as HOLDFAST.new, synced, renamed, and its directory synced,
+/// number counts. Changing it writes one slot, syncs, writes the other under the next number, and syncs: at any instant
+/// one of them is whole and durable, and afterwards neither says what was before. It is made as HOLDFAST.new, synced, renamed, and its directory synced,
 /// so that a crash while it is made leaves either none or a whole one; a HOLDFAST.new that is found is removed.
 io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 /// kNotFound when there is no HOLDFAST; kUnsupported when it is of a newer format; kCorrupt when no slot is valid.
-/// Durable: what it returns. (It writes one slot again: what a dead process left may be in the page cache alone.)
+/// Durable: what it returns. (It writes a slot again: what a dead process left may be in the page cache alone.)
 io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path);
 io::Task<Result<>> change_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 

@@ -22,11 +22,8 @@ io::Task<Result<>> write_slot(io::File& file, int slot, const SettingsSlot& cont
   co_return co_await io::write_fully(file, static_cast<uint64_t>(slot) * kBlockBytes, block);
 }
 
-/// Both slots, one after the other, so that one of them is whole at any instant.
-io::Task<Result<>> write_both(io::File& file, std::string path, int first, SettingsSlot contents) {
-  HF_CO_CHECK_OK(co_await write_slot(file, first, contents));
-  HF_CO_CHECK_OK(co_await sync_file(file, path));
-  HF_CO_CHECK_OK(co_await write_slot(file, 1 - first, contents));
+io::Task<Result<>> write_durably(io::File& file, std::string path, int slot, SettingsSlot contents) {
+  HF_CO_CHECK_OK(co_await write_slot(file, slot, contents));
   co_return co_await sync_file(file, path);
 }
 
@@ -45,6 +42,23 @@ io::Task<Result<OpenedSettings>> read_settings(io::Host& host, std::string data_
   Result<FoundSettings> found = decode_settings(bytes);
   if (!found) co_return fail(found.error().code, path + ": " + found.error().message);
   co_return OpenedSettings{std::move(file), *found};
+}
+
+/// What was read may be in the page cache alone, and even be taken for synced there after a sync that failed: only what
+/// is written anew is synced for sure. The slot with the larger number was written last, when the other one was durable;
+/// so it is the one that may be written again, as long as the other is whole.
+io::Task<Result<>> make_durable(io::File& file, std::string path, FoundSettings found) {
+  SettingsSlot next{.serial = found.slot.serial + 1, .settings = found.slot.settings};
+  if (!found.other) {
+    SOMETIMES(true, "settings-slot-mended");
+    co_return co_await write_durably(file, path, 1 - found.index, next);
+  }
+  // Earlier versions gave both slots one number: which of them was written last is not known.
+  if (found.other->serial == found.slot.serial) HF_CO_CHECK_OK(co_await sync_file(file, path));
+  HF_CO_CHECK_OK(co_await write_durably(file, path, found.index, found.slot));
+  if (found.other->settings == found.slot.settings) co_return Result<>();
+  SOMETIMES(true, "settings-change-completed");
+  co_return co_await write_durably(file, path, 1 - found.index, next);
 }
 
 }  // namespace
@@ -91,7 +105,13 @@ Result<FoundSettings> decode_settings(Bytes bytes) {
     Result<SettingsSlot> slot = decode_settings_slot(bytes.substr(static_cast<size_t>(i) * kBlockBytes, kBlockBytes));
     if (!slot && slot.error().code == Code::kUnsupported) return fail(std::move(slot));
     SOMETIMES(!slot, "settings-slot-damaged");
-    if (slot && (!best || slot->serial > best->slot.serial)) best = FoundSettings{*slot, i};
+    if (!slot) continue;
+    if (!best)
+      best = FoundSettings{*slot, i, std::nullopt};
+    else if (slot->serial > best->slot.serial)
+      best = FoundSettings{*slot, i, best->slot};
+    else
+      best->other = *slot;
   }
   if (!best) return fail(Code::kCorrupt, "no part of it is intact: restore it from a backup");
   return *best;
@@ -103,7 +123,7 @@ io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string 
   if (!removed && removed.error().code != Code::kNotFound) co_return fail(removed);
   HF_CO_TRY(file, co_await host.disk.open(temporary, io::Open::kCreate));
   SettingsSlot slot{.serial = 1, .settings = settings};
-  for (int i = 0; i < 2; ++i) HF_CO_CHECK_OK(co_await write_slot(*file, i, slot));
+  for (int i = 0; i < 2; ++i, ++slot.serial) HF_CO_CHECK_OK(co_await write_slot(*file, i, slot));
   if (!MUTANT("settings-renamed-before-sync")) HF_CO_CHECK_OK(co_await sync_file(*file, temporary));
   HF_CO_CHECK_OK(co_await host.disk.rename(temporary, path));
   HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
@@ -120,20 +140,19 @@ io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string da
     HF_CO_CHECK_OK(co_await host.disk.remove(settings_path(data_path)));
     co_return co_await create_settings(host, data_path, opened.found.slot.settings);
   }
-  // What was read may be in the page cache alone, and even be taken for synced there after a sync that failed. Writing
-  // the other slot anew and syncing that is what makes it durable; it also mends a slot that was damaged or left behind
-  // by a crash.
-  const FoundSettings& found = opened.found;
-  HF_CO_CHECK_OK(co_await write_slot(*opened.file, 1 - found.index, found.slot));
-  HF_CO_CHECK_OK(co_await sync_file(*opened.file, settings_path(data_path)));
+  HF_CO_CHECK_OK(co_await make_durable(*opened.file, settings_path(data_path), opened.found));
   HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
-  co_return found.slot.settings;
+  co_return opened.found.slot.settings;
 }
 
 io::Task<Result<>> change_settings(io::Host& host, std::string data_path, DirectorySettings settings) {
   HF_CO_TRY(opened, co_await read_settings(host, data_path));
-  SettingsSlot next{.serial = opened.found.slot.serial + 1, .settings = settings};
-  co_return co_await write_both(*opened.file, settings_path(data_path), 1 - opened.found.index, next);
+  const FoundSettings& found = opened.found;
+  std::string path = settings_path(data_path);
+  SettingsSlot next{.serial = found.slot.serial + 1, .settings = settings};
+  HF_CO_CHECK_OK(co_await write_durably(*opened.file, path, 1 - found.index, next));
+  ++next.serial;
+  co_return co_await write_durably(*opened.file, path, found.index, next);
 }
 
 }  // namespace holdfast::core

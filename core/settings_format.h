@@ -19,7 +19,8 @@ Result<SettingsSlot> decode_settings_slot(Bytes block);
 
 struct FoundSettings {
   SettingsSlot slot;
-  int index = 0;  ///< the slot that it was read from
+  int index = 0;                      ///< the slot that it was read from
+  std::optional<SettingsSlot> other;  ///< what the other one holds; nothing when it is not valid
 };
 /// The valid slot with the larger serial number. kCorrupt when neither is valid, kUnsupported when one is intact and
 /// newer.
