@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "chaos/runner/enumerate.h"
 #include "chaos/runner/real/real_suite.h"
 #include "chaos/runner/report.h"
 #include "chaos/runner/worker.h"
@@ -136,6 +137,19 @@ int replay_command(const std::string& suite, SeedOptions options, const std::str
   return result.violations.empty() ? 0 : 1;
 }
 
+/// "enumerate SCENARIO" in the table: caught by an image of that scenario.
+constexpr std::string_view kEnumerate = "enumerate";
+
+[[maybe_unused]] bool caught_by_enumeration(const Mutant& m, int jobs, const std::string& self) {
+  EnumerateArguments a{.jobs = jobs, .mutants = {std::string(m.name)}, .self = self};
+  if (m.suite.size() > kEnumerate.size()) a.scenario = m.suite.substr(kEnumerate.size() + 1);
+  EnumerationCatch r = enumerate_until_failure(a);
+  fmt::print("{:<36} {:<6} {:<18} {:>8} {:>10.1f}  {}\n", m.name, m.number, m.suite, r.images, r.cpu_seconds,
+             r.what.empty() ? "NOT CAUGHT" : r.what.substr(0, r.what.find('\n')));
+  std::fflush(stdout);
+  return !r.what.empty();
+}
+
 /// Each mutant in its suite until a seed catches it.
 int mutants_command(const std::string& suite, uint64_t seeds, int jobs, const std::string& self) {
 #ifndef HOLDFAST_MUTANTS
@@ -146,7 +160,11 @@ int mutants_command(const std::string& suite, uint64_t seeds, int jobs, const st
   int missed = 0;
   fmt::print("{:<36} {:<6} {:<18} {:>8} {:>10}\n", "mutant", "no.", "suite", "seeds", "core-s");
   for (const Mutant& m : mutants()) {
-    if (!suite.empty() && m.suite != suite) continue;
+    if (!suite.empty() && m.suite != suite && !m.suite.starts_with(suite + " ")) continue;
+    if (m.suite.starts_with(kEnumerate)) {
+      missed += !caught_by_enumeration(m, jobs, self);
+      continue;
+    }
     RunOptions o{.suite = std::string(m.suite), .seeds = seeds, .jobs = jobs, .mutants = {std::string(m.name)}, .self = self, .once = true,
                  .stop_at_failure = true};
     Report r = run(o);
@@ -210,6 +228,16 @@ int main(int argc, char** argv) {
   }
   replay->add_option("--trace", trace, "Write every event here");
 
+  EnumerateArguments images{.jobs = o.jobs, .self = o.self};
+  auto* enumerated = app.add_subcommand("enumerate", "Crash short scripts at every operation of the disk, and open every image that may be left");
+  add_enumerate_options(*enumerated, images);
+  enumerated->add_option("--jobs", images.jobs, "Processes at once")->capture_default_str()->check(CLI::Range(1, 1024));
+  enumerated->add_option("--json", images.json, "Write the figures here");
+  enumerated->add_option("--at", images.at, "Only this image, as a failure names it");
+  enumerated->add_option("--trace", images.trace, "With --at: write every event here");
+  auto* enumerated_one = app.add_subcommand("enumerate-one", "Enumerate one scenario in this process and print the result as JSON");
+  add_enumerate_options(*enumerated_one, images);
+
   std::string of_suite;
   uint64_t mutant_seeds = 200;
   auto* planted = app.add_subcommand("mutants", "Plant each bug and see it caught");
@@ -235,6 +263,8 @@ int main(int argc, char** argv) {
   if (*run) return run_command(o);
   if (*one) return seed_command(o.suite, seed);
   if (*replay) return replay_command(o.suite, seed, trace);
+  if (*enumerated) return enumerate_command(images);
+  if (*enumerated_one) return enumerate_one_command(images);
   if (*planted) return mutants_command(of_suite, mutant_seeds, o.jobs, o.self);
   return 2;
 }

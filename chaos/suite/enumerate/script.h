@@ -1,0 +1,45 @@
+// Script: the hand that a scenario writes with: it asks the engine and keeps the course.
+#pragma once
+
+#include "chaos/suite/enumerate/course.h"
+#include "io/sync.h"
+
+namespace holdfast::chaos {
+
+class Script {
+ public:
+  using Documents = std::vector<std::pair<std::string, uint64_t>>;
+
+  /// Both outlive the tasks of the script.
+  Script(core::Engine& engine, Course& course) : engine_(engine), course_(course) {}
+
+  io::Task<void> put(std::string collection, std::string key, uint64_t value);
+  /// One entry.
+  io::Task<void> put_all(std::string collection, Documents documents);
+  /// Asked at once, each an entry of its own, gathered into groups by the journal.
+  io::Task<void> put_together(std::string collection, Documents documents);
+  io::Task<void> update(std::string collection, std::string key, uint64_t value);
+  io::Task<void> remove(std::string collection, std::string key);
+  io::Task<void> create(std::string collection);
+  io::Task<void> drop(std::string collection);
+  io::Task<void> flush();
+  /// Then asks what is durable.
+  io::Task<void> pause(Duration d);
+
+  /// What no server may answer to these questions. Only kDiskFull is expected: then the step did not happen.
+  const std::vector<std::string>& surprises() const { return surprises_; }
+
+ private:
+  template <class T>
+  bool answered(size_t step, core::Reply<T>& reply, bool changed);
+  io::Task<void> put_one_of(std::string collection, std::string key, uint64_t value);
+  Step step(Step::Kind kind, const std::string& collection, Documents documents = {}) const;
+
+  core::Engine& engine_;
+  Course& course_;
+  size_t under_way_ = 0;
+  io::WaitList ended_;
+  std::vector<std::string> surprises_;
+};
+
+}  // namespace holdfast::chaos
