@@ -121,6 +121,7 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
   HF_CO_CHECK_OK(check_settings(options, out.settings));
   if (!out.settings.initialized) {
     SOMETIMES(true, "directory-initialized");
+    if (MUTANT("initialized-before-manifest")) HF_CO_CHECK_OK(co_await finish_first_start(host, path, out.settings));
     HF_CO_CHECK_OK(co_await initialize(host, path, out.settings));
   }
 

@@ -60,6 +60,10 @@ class Recovery {
       // The number of an unfinished one is not used again either: its removal may not last.
       next_ = std::max(next_, seq->next());
       SOMETIMES(unfinished, "journal-unfinished-segment");
+      if (unfinished && MUTANT("unfinished-segment-adopted")) {
+        HF_CO_CHECK_OK(co_await disk_.rename(directory_ + "/" + e.name, path(*seq)));
+        unfinished = false;
+      }
       if (!unfinished) {
         files_.push_back(*seq);
       } else if (auto removed = co_await disk_.remove(directory_ + "/" + e.name); !removed) {
@@ -155,7 +159,7 @@ class Recovery {
     HF_CO_TRY(segment, co_await begin_segment(disk_, where));
     segment_ = std::move(segment);
     for (ChainLink l : unproven) HF_CO_CHECK_OK(co_await copy_group(scanned(l).header));
-    HF_CO_CHECK_OK(co_await finish_segment(disk_, where, *segment_));
+    HF_CO_CHECK_OK(co_await finish_tail(where));
     files_.push_back(segment_->seq);
     co_return Result<>();
   }
@@ -256,6 +260,16 @@ class Recovery {
                   .clean = decision_.clean,
                   .notes = std::move(notes_)};
     return out;
+  }
+
+  io::Task<Result<>> finish_tail(SegmentPlan where) {
+    bool early = MUTANT("tail-renamed-before-sync"), never = MUTANT("tail-not-synced");
+    if (!early && !never) co_return co_await finish_segment(disk_, where, *segment_);
+    std::string name = path(where.seq);
+    HF_CO_CHECK_OK(co_await disk_.rename(name + std::string(kUnfinishedSuffix), name));
+    HF_CO_CHECK_OK(co_await disk_.sync_dir(directory_));
+    if (early) co_return co_await segment_->file->sync();
+    co_return Result<>();
   }
 
   // Only for a planted bug.

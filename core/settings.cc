@@ -53,6 +53,7 @@ io::Task<Result<>> make_durable(io::File& file, std::string path, FoundSettings 
     SOMETIMES(true, "settings-slot-mended");
     co_return co_await write_durably(file, path, 1 - found.index, next);
   }
+  if (MUTANT("settings-both-slots-at-stake")) co_return co_await write_durably(file, path, 1 - found.index, next);
   // Earlier versions gave both slots one number: which of them was written last is not known.
   if (found.other->serial == found.slot.serial) HF_CO_CHECK_OK(co_await sync_file(file, path));
   HF_CO_CHECK_OK(co_await write_durably(file, path, found.index, found.slot));
@@ -140,7 +141,8 @@ io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string da
     HF_CO_CHECK_OK(co_await host.disk.remove(settings_path(data_path)));
     co_return co_await create_settings(host, data_path, opened.found.slot.settings);
   }
-  HF_CO_CHECK_OK(co_await make_durable(*opened.file, settings_path(data_path), opened.found));
+  if (!MUTANT("settings-believed-unsynced"))
+    HF_CO_CHECK_OK(co_await make_durable(*opened.file, settings_path(data_path), opened.found));
   HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
   co_return opened.found.slot.settings;
 }

@@ -32,6 +32,7 @@ bool parse_part(const std::string& text, uint64_t& part, uint64_t& parts) {
 
 EnumerateOptions options_of(const EnumerateArguments& a) {
   EnumerateOptions o{.cap = a.cap, .depth = a.depth, .mutants = a.mutants};
+  if (a.first_failure) o.failures_max = 1;
   if (!parse_part(a.part, o.part, o.parts)) {
     fmt::print(stderr, "holdfast-chaos: --part is I/N, counted from 0\n");
     std::exit(2);
@@ -98,14 +99,20 @@ std::vector<Row> run(const EnumerateArguments& a) {
   std::vector<std::string> names = wanted(a);
   std::vector<Row> rows(names.size());
   size_t started = 0;
+  bool failed = false;
   auto next = [&]() -> Job {
-    if (started == names.size()) return {};
+    if (started == names.size() || (failed && a.first_failure)) return {};
     Job job{{a.self, "enumerate-one", names[started], "--cap", std::to_string(a.cap), "--depth", std::to_string(a.depth), "--part", a.part}, started};
     ++started;
     for (const std::string& m : a.mutants) job.argv.insert(job.argv.end(), {"--mutant", m});
+    if (a.first_failure) job.argv.push_back("--first-failure");
     return job;
   };
-  run_jobs(a.jobs, kTimeoutSeconds, next, [&](JobResult r) { rows[r.tag] = row_of(names[r.tag], r); });
+  run_jobs(a.jobs, kTimeoutSeconds, next, [&](JobResult r) {
+    rows[r.tag] = row_of(names[r.tag], r);
+    failed |= !rows[r.tag].result.failures.empty();
+  });
+  rows.resize(started);
   return rows;
 }
 
@@ -163,6 +170,7 @@ void add_enumerate_options(CLI::App& command, EnumerateArguments& a) {
   command.add_option("--depth", a.depth, "Crashes within recovery, one after the other")->capture_default_str()->check(CLI::Range(0, 8));
   command.add_option("--part", a.part, "I/N: every Nth operation, from the Ith on")->capture_default_str();
   command.add_option("--mutant", a.mutants, "Plant this bug (mutants build)");
+  command.add_flag("--first-failure", a.first_failure, "End with the first failure instead of three per scenario");
 }
 
 int enumerate_command(const EnumerateArguments& a) {

@@ -18,6 +18,7 @@ struct EnumerateArguments {
   std::string at;     ///< one image alone
   std::string trace;  ///< with `at`: where its story goes
   std::string self;   ///< this program
+  bool first_failure = false;  ///< ends with it
 };
 
 /// Adds the command's options.

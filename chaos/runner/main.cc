@@ -141,7 +141,7 @@ int replay_command(const std::string& suite, SeedOptions options, const std::str
 constexpr std::string_view kEnumerate = "enumerate";
 
 [[maybe_unused]] bool caught_by_enumeration(const Mutant& m, int jobs, const std::string& self) {
-  EnumerateArguments a{.jobs = jobs, .mutants = {std::string(m.name)}, .self = self};
+  EnumerateArguments a{.jobs = jobs, .mutants = {std::string(m.name)}, .self = self, .first_failure = true};
   if (m.suite.size() > kEnumerate.size()) a.scenario = m.suite.substr(kEnumerate.size() + 1);
   EnumerationCatch r = enumerate_until_failure(a);
   fmt::print("{:<36} {:<6} {:<18} {:>8} {:>10.1f}  {}\n", m.name, m.number, m.suite, r.images, r.cpu_seconds,

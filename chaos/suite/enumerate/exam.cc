@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "chaos/suite/enumerate/script.h"
+#include "sim/loss_space.h"
 
 namespace holdfast::chaos {
 namespace {
@@ -21,7 +22,21 @@ constexpr std::string_view kAddedKey = "added";
 constexpr uint64_t kAddedValue = 40'100;
 
 enum class FirstEnd : uint8_t { kProcessDeath, kLoseAll, kDrawn, kCount };
-enum class SecondEnd : uint8_t { kCleanStop, kProcessDeath, kLoseAll, kDamagedManifest, kCount };
+enum class SecondEnd : uint8_t {
+  kCleanStop,
+  kProcessDeath,
+  kLoseAll,
+  kDamaged,         ///< all that is unsynced is lost, and the newest MANIFEST damaged
+  kStoppedDamaged,  ///< likewise after a clean stop, which makes a MANIFEST
+  kCount
+};
+constexpr uint64_t kFirstEnds = static_cast<uint64_t>(FirstEnd::kCount);
+constexpr uint64_t kSecondEnds = static_cast<uint64_t>(SecondEnd::kCount);
+static_assert(kFirstEnds * kSecondEnds == kExamVariants);
+
+bool stops(SecondEnd end) { return end == SecondEnd::kCleanStop || end == SecondEnd::kStoppedDamaged; }
+bool damages(SecondEnd end) { return end == SecondEnd::kDamaged || end == SecondEnd::kStoppedDamaged; }
+bool loses(SecondEnd end) { return end == SecondEnd::kLoseAll || damages(end); }
 
 io::Task<void> look(Engine& engine, const std::vector<std::string>& keys, Result<Observed>& out) {
   out = co_await observe(engine, keys);
@@ -38,10 +53,10 @@ struct Second {
     Course course;
     Script script(engine, course);
     co_await script.put(fmt::format("{}.{}", kAddedDatabase, kAddedDatabase), std::string(kAddedKey), kAddedValue);
-    if (end == SecondEnd::kLoseAll || end == SecondEnd::kDamagedManifest) co_await script.flush();
+    if (loses(end)) co_await script.flush();
     self.after = co_await observe(engine, keys);
     if (!script.surprises().empty()) self.trouble = script.surprises().front();
-    if (end != SecondEnd::kCleanStop) co_return;
+    if (!stops(end)) co_return;
     Result<> stopped = co_await engine.stop();
     if (!stopped) self.trouble = "it did not stop clean: " + stopped.error().text();
   }
@@ -52,6 +67,16 @@ void lose(DiskModel& disk, sim::LossProfile::Mood mood, uint64_t seed) {
   sim::Stream stream(seed, "after an exam", trace);
   sim::FaultCounts counts;
   disk.power_loss({.mood = mood}, stream, counts);
+}
+
+/// Of what is unsynced all data goes, and the names stay: removals last while what made them needless does not.
+void lose_data_alone(DiskModel& disk) {
+  sim::LossSpace space(disk);
+  sim::LossPlan plan = space.all_lost();
+  for (size_t i = 0; i < plan.picks.size(); ++i)
+    if (space.choices()[i].kind == sim::LossSpace::Kind::kName) plan.picks[i] = 0;
+  sim::FaultCounts counts;
+  space.lose(disk, plan, counts);
 }
 
 /// Flips a bit of the newest MANIFEST if there are two.
@@ -66,16 +91,17 @@ void damage_newest_manifest(DiskModel& disk, const std::string& data_path, uint6
   }
   if (found.size() < 2) return;
   const std::string& newest = std::ranges::max(found).second;
+  uint64_t size = *sim::DurableView(disk).size(newest);
   sim::FaultCounts counts;
-  (void)disk.flip_bit(newest, seed % *sim::DurableView(disk).size(newest), static_cast<uint8_t>(seed % 8), counts);
+  if (size > 0) (void)disk.flip_bit(newest, seed % size, static_cast<uint8_t>(seed % 8), counts);
 }
 
 class Exam {
  public:
   Exam(const ExamOptions& options, std::unique_ptr<DiskModel> disk, uint64_t variant)
       : options_(options), disk_(std::move(disk)), variant_(variant) {
-    // A clean stop takes a checkpoint, so that any other end is the harder one.
-    second_end_ = static_cast<SecondEnd>(variant / 8 % static_cast<uint64_t>(SecondEnd::kCount));
+    first_end_ = static_cast<FirstEnd>(variant % kFirstEnds);
+    second_end_ = static_cast<SecondEnd>(variant / kFirstEnds % kSecondEnds);
   }
 
   Verdict run() {
@@ -123,7 +149,7 @@ class Exam {
       return broken(fmt::format("at LSN {} it holds {}; that was {}", seen->lsn.value, seen->contents.text(), expected->text()));
     shown_ = std::move(*seen);
     disk_->set_quota(kRoom);
-    switch (static_cast<FirstEnd>(variant_ % static_cast<uint64_t>(FirstEnd::kCount))) {
+    switch (first_end_) {
       case FirstEnd::kLoseAll:
         lose(*disk_, sim::LossProfile::Mood::kLoseAll, variant_);
         break;
@@ -157,15 +183,17 @@ class Exam {
     expected.lsn = Lsn(expected.lsn.value + 2);
     if (!same(work.after, expected, "after one more write")) return false;
     shown_ = std::move(expected);
-    if (second_end_ == SecondEnd::kLoseAll || second_end_ == SecondEnd::kDamagedManifest)
+    if (loses(second_end_) && variant_ / 64 % 2 == 0)
+      lose_data_alone(*disk_);
+    else if (loses(second_end_))
       lose(*disk_, sim::LossProfile::Mood::kLoseAll, variant_);
-    if (second_end_ == SecondEnd::kDamagedManifest) damage_newest_manifest(*disk_, options_.engine.data_path, variant_ / 64);
+    if (damages(second_end_)) damage_newest_manifest(*disk_, options_.engine.data_path, variant_ / 128);
     return true;
   }
 
   void third() {
     Result<Observed> seen = Observed();
-    bool damaged = second_end_ == SecondEnd::kDamagedManifest;
+    bool damaged = damages(second_end_);
     LifeEnd end = live_once(3, [&](Engine& engine) { return look(engine, options_.keys, seen); });
     if (!went_well(end, damaged ? "opening without the newest MANIFEST" : "opening a third time")) return;
     (void)same(seen, shown_, damaged ? "without the newest MANIFEST" : "opened a third time");
@@ -174,6 +202,7 @@ class Exam {
   const ExamOptions& options_;
   std::unique_ptr<DiskModel> disk_;
   uint64_t variant_;
+  FirstEnd first_end_;
   SecondEnd second_end_;
   Observed shown_;
   Verdict verdict_;

@@ -31,6 +31,8 @@ struct Verdict {
   uint32_t lives = 0;
 };
 
+/// How the first and the second life end: variants that are equal modulo this number end alike.
+inline constexpr uint64_t kExamVariants = 15;
 Verdict examine(const ExamOptions& options, std::unique_ptr<sim::DiskModel> disk, uint64_t variant);
 
 /// The first life of an exam by itself, to crash in it.
