@@ -31,7 +31,8 @@ constexpr std::array kMutants = {
     Mutant{"quarantine-misses-reads", "own", kSync, "a document whose newest version is damaged is answered from an older one"},
     Mutant{"quarantine-misses-scans", "own", kSync, "a scan leaves out a document whose newest version is damaged"},
     // Checkpoints.
-    // Not here: checkpoint-skips-journal-sync. A durable MANIFEST is itself the proof of what it covers, so no run of one server shows that bug.
+    // A durable MANIFEST is itself the proof of what it covers: this shows only once that MANIFEST is damaged.
+    Mutant{"checkpoint-skips-journal-sync", "42", "enumerate checkpoint-async", "a MANIFEST covers what the journal has not synced"},
     Mutant{"checkpoint-skips-data-sync", "42", kSync, "a MANIFEST is written before the data that it names is synced"},
     Mutant{"checkpoint-directory-unsynced", "42", kSync, "a new shard file's directory is not synced"},
     Mutant{"checkpoint-releases-before-manifest", "42", kSync, "segments go before the MANIFEST is durable"},
@@ -40,6 +41,14 @@ constexpr std::array kMutants = {
     Mutant{"flush-beyond-cut", "43", kSync, "a data file runs ahead of the checkpoint's LSN"},
     Mutant{"flush-shares-block", "44", kSync, "a checkpoint's records share a block with durable ones"},
     Mutant{"settings-renamed-before-sync", "5", kSync, "HOLDFAST is renamed before it is synced"},
+    // Recovery, crashed and tried again.
+    Mutant{"initialized-before-manifest", "own", "enumerate first-start-sync", "a directory calls itself complete before its first MANIFEST is durable"},
+    Mutant{"settings-both-slots-at-stake", "own", "enumerate convert-sync", "the other slot of HOLDFAST is written while the one that was read may be in the page cache alone"},
+    Mutant{"settings-believed-unsynced", "own", "enumerate convert-sync", "HOLDFAST is believed as the page cache has it"},
+    Mutant{"manifest-believed-unsynced", "own", "enumerate checkpoint-sync", "a MANIFEST is believed as the page cache has it"},
+    Mutant{"unfinished-segment-adopted", "own", "enumerate supersede-async", "a segment that a crash left unfinished is taken into the log"},
+    Mutant{"tail-renamed-before-sync", "5", "enumerate append-sync", "the copy of the log's end gets its name before it is synced"},
+    Mutant{"tail-not-synced", "own", "enumerate append-sync", "the copy of the log's end is believed without a sync"},
     // Shards.
     Mutant{"predecessor-not-killed", "33", kSync, "an update leaves the old version alive"},
     Mutant{"snapshot-misses-the-dead", "own", kSync, "a snapshot does not see what was deleted after it"},

@@ -44,7 +44,7 @@ const Suite* find_suite(std::string_view name);
 struct Mutant {
   std::string_view name;
   std::string_view number;  ///< in the list of precedents (README.md); "own" for others
-  std::string_view suite;
+  std::string_view suite;   ///< or "enumerate SCENARIO": crash enumeration (enumerate/)
   std::string_view about;
 };
 std::span<const Mutant> mutants();
