@@ -71,7 +71,9 @@ class DirectoryVerifier {
       if (m.manifest.error().code == Code::kUnsupported) co_return fail(m.manifest.error().code, m.path + ": " + m.manifest.error().message);
       // The newest may be one that a crash left unfinished; the next newest was durable before.
       std::string what = m.path + " is not valid: " + m.manifest.error().message;
-      if (manifests_.empty())
+      if (m.manifest.error().code == Code::kIo)
+        report_.add_damage(m.path + " cannot be read: " + m.manifest.error().message);
+      else if (manifests_.empty())
         report_.notes.push_back(what + "; it was never finished, or is damaged; the one before counts");
       else
         report_.add_damage(what + "; it is the one to fall back to");

@@ -126,6 +126,8 @@ class ShardVerifier {
       at = step ? at + *step : co_await next_record_after(at);
     }
     check_indexes(at);
+    if (next_ < checkpoint_.next_ordinal) lose(at, "records are missing");
+    if (lost_from_) name_lost(checkpoint_.next_ordinal, at);
     if (!lost_ && (next_ != checkpoint_.next_ordinal || digest_ != checkpoint_.digest))
       damage(fmt::format("its {} records are not the {} that the MANIFEST remembers", next_.value, checkpoint_.next_ordinal.value));
     for (const auto& [path, x] : indexes_) report_.notes.push_back(path + " is not used (no record ends where its coverage does): it is a cache, and made anew");
@@ -148,15 +150,16 @@ class ShardVerifier {
     HF_CO_TRY(start, co_await window(at, kRecordHeaderBytes + kMaxRecordKey));
     auto head = parse_record_head(identity_.seed(), start);
     if (!head || head->header.ordinal < next_ || head->header.lsn > checkpoint_.lsn || at + head->header.size() > checkpoint_.db_length) {
-      damage(fmt::format("record {} at offset {}: {}", next_.value, at, head ? "another record stands here" : head.error().what));
-      lost_ = true;
+      lose(at, head ? "another record stands here" : head.error().what);
       co_return std::optional<uint64_t>();
     }
     RecordHeader h = head->header;
+    if (h.ordinal > next_) lose(at, "records are missing");
+    if (lost_from_) name_lost(h.ordinal, at);
     Hash128 id = xxh3_128(head->key, h.collection.value);
     uint64_t hash = hasher_(h.collection, head->key) & mask();
     uint64_t name = id_hash(h.collection, head->key);
-    if (h.lsn < lsn_ || (h.ordinal != next_ && !lost_))
+    if (h.lsn < lsn_)
       damage(fmt::format("record {} at offset {}, LSN {}: does not follow the record before it", h.ordinal.value, at, h.lsn.value));
     HF_CO_TRY(whole, co_await window(at, h.size()));
     auto r = parse_record(identity_.seed(), whole);
@@ -182,6 +185,19 @@ class ShardVerifier {
     next_ = h.ordinal.next();
     ++report_.records;
     co_return h.size();
+  }
+
+  void lose(uint64_t at, std::string why) {
+    if (!lost_from_) lost_from_ = {next_, at, std::move(why)};
+    lost_ = true;
+  }
+
+  /// The records from the damage on, up to `end`, which is sound and stands at `at`: a sentence each, as each may be a document.
+  void name_lost(Ordinal end, uint64_t at) {
+    const LostRange lost = *std::exchange(lost_from_, std::nullopt);
+    for (Ordinal o = lost.ordinal; o < end; ++o)
+      damage(fmt::format("record {}, between offsets {} and {}: {}; which document it is about cannot be read any more", o.value, lost.offset, at, lost.why));
+    if (lost.ordinal >= end) damage(fmt::format("between offsets {} and {}: {}", lost.offset, at, lost.why));
   }
 
   /// Behind damage: where a sound head of a later record stands next.
@@ -249,6 +265,12 @@ class ShardVerifier {
   Ordinal next_;
   Lsn lsn_;
   uint64_t digest_ = 0;
+  struct LostRange {
+    Ordinal ordinal;
+    uint64_t offset;
+    std::string why;
+  };
+  std::optional<LostRange> lost_from_;  // what follows there is not found yet
   bool lost_ = false;  // a record's head is damaged: what follows cannot be judged by what came before
   absl::flat_hash_map<std::pair<uint64_t, uint64_t>, Newest> newest_;
   std::vector<uint32_t> offsets_;

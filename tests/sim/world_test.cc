@@ -55,7 +55,12 @@ TEST(World, EveryFaultFiresSomewhere) {
     if (seed % 10 == 1)
       w.world.after(milliseconds(500), [&w] {
         auto files = w.server.durable().files();
-        if (!files.empty()) (void)w.server.disk().flip_bit(files.back(), 5, 3, w.world.counts());
+        if (files.empty()) return;
+        DiskModel& disk = w.server.disk();
+        (void)disk.flip_bit(files.back(), 5, 3, w.world.counts());
+        for (Fault kind : {Fault::kLostWrite, Fault::kMisdirected, Fault::kOldBlock})
+          (void)disk.overwrite(files.back(), 8, "another", kind, w.world.counts());
+        (void)disk.make_unreadable(files.back(), 0, kSectorBytes, w.world.counts());
       });
     w.run();
     counts.add(w.world.counts());
