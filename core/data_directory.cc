@@ -50,6 +50,17 @@ io::Task<Result<DirectorySettings>> make_settings(io::Host& host, const EngineOp
   co_return co_await create_settings(host, options.data_path, settings);
 }
 
+io::Task<Result<>> clear_unfinished(io::Disk& disk, const std::string& path) {
+  for (const char* name : {"/journal", "/db"}) {
+    Result<std::vector<io::DirEntry>> entries = co_await disk.list(path + name);
+    if (!entries && entries.error().code == Code::kNotFound) continue;
+    if (!entries) co_return fail(entries);
+    for (const io::DirEntry& e : *entries) HF_CO_CHECK_OK(co_await disk.remove(path + name + "/" + e.name));
+    HF_CO_CHECK_OK(co_await disk.sync_dir(path + name));
+  }
+  co_return Result<>();
+}
+
 /// Steps three and four of a first start, MANIFEST.1 included; may run again after a crash at any point of an earlier try. Makes every name anew: one that is found may be in
 /// the page cache alone, after a sync of the directory that failed, and another sync would do nothing.
 io::Task<Result<>> initialize(io::Host& host, const std::string& path, const DirectorySettings& settings) {
@@ -115,6 +126,10 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
       co_return fail(Code::kCorrupt, path + " holds parts of a database but no HOLDFAST file: it was damaged, or it is another "
                                             "program's; restore HOLDFAST or choose another --data-path");
     settings = co_await make_settings(host, options);
+  } else if (settings && !settings->initialized) {
+    // What an unfinished first start made goes first, and for good: without HOLDFAST nobody would know whose it is.
+    HF_CO_CHECK_OK(co_await clear_unfinished(disk, path));
+    settings = co_await remake_settings(host, path, *settings);
   }
   if (!settings) co_return fail(std::move(settings));
   out.settings = *settings;

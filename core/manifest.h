@@ -30,8 +30,11 @@ struct DirectorySettings {
 /// so that a crash while it is made leaves either none or a whole one; a HOLDFAST.new that is found is removed.
 io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 /// kNotFound when there is no HOLDFAST; kUnsupported when it is of a newer format; kCorrupt when no slot is valid.
-/// Durable: what it returns. (It writes a slot again: what a dead process left may be in the page cache alone.)
+/// Durable: what it returns, once the directory is initialized. (It writes a slot again: what a dead process left may be in the page cache alone.)
 io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path);
+/// For a directory that is not initialized: makes HOLDFAST anew, under a name that is surely new. It may be that syncing the directory failed when the file
+/// was made: then its name is in the page cache alone, and syncing again does nothing. Requires: nothing is left that depends on it.
+io::Task<Result<DirectorySettings>> remake_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 io::Task<Result<>> change_settings(io::Host& host, std::string data_path, DirectorySettings settings);
 
 struct ManifestCollection {

@@ -131,16 +131,15 @@ io::Task<Result<DirectorySettings>> create_settings(io::Host& host, std::string 
   co_return settings;
 }
 
+io::Task<Result<DirectorySettings>> remake_settings(io::Host& host, std::string data_path, DirectorySettings settings) {
+  SOMETIMES(true, "settings-made-anew");
+  HF_CO_CHECK_OK(co_await host.disk.remove(settings_path(data_path)));
+  co_return co_await create_settings(host, std::move(data_path), settings);
+}
+
 io::Task<Result<DirectorySettings>> load_settings(io::Host& host, std::string data_path) {
   HF_CO_TRY(opened, co_await read_settings(host, data_path));
-  if (!opened.found.slot.settings.initialized) {
-    // It may be that syncing the directory failed when the file was made: then its name is in the page cache alone, and
-    // syncing again does nothing. Nothing depends on the file yet: make it anew.
-    SOMETIMES(true, "settings-made-anew");
-    opened.file.reset();
-    HF_CO_CHECK_OK(co_await host.disk.remove(settings_path(data_path)));
-    co_return co_await create_settings(host, data_path, opened.found.slot.settings);
-  }
+  if (!opened.found.slot.settings.initialized) co_return opened.found.slot.settings;
   if (!MUTANT("settings-believed-unsynced"))
     HF_CO_CHECK_OK(co_await make_durable(*opened.file, settings_path(data_path), opened.found));
   HF_CO_CHECK_OK(co_await sync_names(host.disk, data_path));
