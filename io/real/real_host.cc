@@ -11,6 +11,7 @@
 #include "io/real/os_error.h"
 #include "io/real/posix_disk.h"
 #include "io/real/real_cores.h"
+#include "io/real/recording_disk.h"
 #include "io/real/tcp_network.h"
 
 namespace holdfast::real {
@@ -62,7 +63,11 @@ struct RealHost::Parts {
         disk(o.disk_threads, o.sync_threads),
         network(cores, disk.threads()),
         log(o.log_level),
-        signals(cores.core(CoreId(0)).reactor(), signal_fd) {}
+        signals(cores.core(CoreId(0)).reactor(), signal_fd) {
+    if (o.recorder) recording_disk.emplace(disk, *o.recorder);
+    io::Disk& outermost = o.recorder ? static_cast<io::Disk&>(*recording_disk) : disk;
+    host.emplace(io::Host{clock, outermost, network, random, cores, log});
+  }
 
   int signal_fd;
   SystemClock clock;
@@ -72,7 +77,8 @@ struct RealHost::Parts {
   TcpNetwork network;
   LogToStdout log;
   Readiness signals;
-  io::Host host{clock, disk, network, random, cores, log};
+  std::optional<RecordingDisk> recording_disk;
+  std::optional<io::Host> host;
 };
 
 RealHost::RealHost(RealOptions options) {
@@ -82,7 +88,7 @@ RealHost::RealHost(RealOptions options) {
 
 RealHost::~RealHost() = default;
 
-io::Host& RealHost::host() { return parts_->host; }
+io::Host& RealHost::host() { return *parts_->host; }
 
 void RealHost::run(io::Task<void> main) {
   parts_->cores.run(std::move(main));

@@ -13,6 +13,8 @@
 
 namespace holdfast::real {
 
+class OperationRecorder;
+
 struct RealOptions {
   uint16_t cores = 1;
   bool pin_threads = false;  ///< core i stays on the i-th processor that the process may use
@@ -20,6 +22,7 @@ struct RealOptions {
   bool catch_signals = false;
   size_t disk_threads = 4;  ///< for names, preallocation, and reads that miss the page cache
   size_t sync_threads = 4;  ///< for syncs alone
+  OperationRecorder* recorder = nullptr;  ///< told of every change of the disk (recording_disk.h); outlives the host
 };
 
 class RealHost {

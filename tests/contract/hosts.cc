@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "io/real/real_host.h"
+#include "io/real/recording_disk.h"
 #include "sim/world.h"
 #include "tests/contract/host_under_test.h"
 
@@ -13,20 +14,34 @@ namespace {
 // The production host on a directory of its own below `base`.
 class RealHostUnderTest final : public HostUnderTest {
  public:
-  RealHostUnderTest(uint16_t cores, std::string base)
-      : directory_(base + "/holdfast-contract-XXXXXX"), host_({.cores = cores}) {
-    HF_ASSERT(::mkdtemp(directory_.data()), "a test may make directories");
-  }
+  enum class Recorded : uint8_t { kNo, kYes };
+  RealHostUnderTest(uint16_t cores, std::string base, Recorded recorded = Recorded::kNo)
+      : directory_(fresh(base)), recorder_(recorder(recorded)), host_({.cores = cores, .recorder = recorder_.get()}) {}
   ~RealHostUnderTest() override {
     std::error_code ignored;
     std::filesystem::remove_all(directory_, ignored);
+    std::filesystem::remove(record_path(), ignored);
   }
   io::Host& host() override { return host_.host(); }
   std::string directory() override { return directory_; }
   void run(io::Task<void> main) override { host_.run(std::move(main)); }
 
  private:
+  static std::string fresh(const std::string& base) {
+    std::string path = base + "/holdfast-contract-XXXXXX";
+    HF_ASSERT(::mkdtemp(path.data()), "a test may make directories");
+    return path;
+  }
+  std::string record_path() const { return directory_ + ".record"; }
+  std::unique_ptr<real::OperationRecorder> recorder(Recorded recorded) const {
+    if (recorded == Recorded::kNo) return nullptr;
+    auto made = real::OperationRecorder::create(record_path());
+    HF_ASSERT(made, "a test may make files");
+    return std::move(*made);
+  }
+
   std::string directory_;
+  std::unique_ptr<real::OperationRecorder> recorder_;
   real::RealHost host_;
 };
 
@@ -76,6 +91,11 @@ std::unique_ptr<HostUnderTest> on_disk(uint16_t cores) {
   return std::make_unique<RealHostUnderTest>(cores, HOLDFAST_TEST_SCRATCH);
 }
 
+// The same, while all that it does is recorded: nobody may notice.
+std::unique_ptr<HostUnderTest> recorded(uint16_t cores) {
+  return std::make_unique<RealHostUnderTest>(cores, HOLDFAST_TEST_SCRATCH, RealHostUnderTest::Recorded::kYes);
+}
+
 std::unique_ptr<HostUnderTest> on_tmpfs(uint16_t cores) {
   return std::make_unique<RealHostUnderTest>(cores, "/dev/shm");
 }
@@ -84,7 +104,7 @@ std::unique_ptr<HostUnderTest> on_tmpfs(uint16_t cores) {
 
 const std::vector<HostKind>& host_kinds() {
   static const std::vector<HostKind> kinds = [] {
-    std::vector<HostKind> out = {{"RealDisk", on_disk}};
+    std::vector<HostKind> out = {{"RealDisk", on_disk}, {"RealRecorded", recorded}};
     out.push_back({"Sim", simulated});
     out.push_back({"SimUnkind", simulated_unkindly});
     if (::access("/dev/shm", W_OK) == 0) out.push_back({"RealTmpfs", on_tmpfs});
