@@ -50,6 +50,8 @@ struct Given {
   bool debug = false;
   std::string offline_path = "./holdfast-data";
   bool accept_loss = false;
+  std::optional<std::string> record_disk;
+  std::vector<std::string> mutants;
 };
 
 /// The commands besides serving; each works on a directory that no server has open.
@@ -97,6 +99,28 @@ void declare(CLI::App& app, Given& given, Config& config) {
   for (const Refused& r : kRefused) app.add_option(r.flag)->expected(0, 1)->group("");
 }
 
+/// What the suites of real processes (chaos) lean on.
+void declare_for_tests(CLI::App& app, Given& given, Config& config) {
+  auto add = [&](auto* option) { option->group("For tests"); };
+  add(app.add_option("--test-record-disk", given.record_disk,
+                     "Record every operation of the disk in this file, which must be new and outside --data-path"));
+  add(app.add_option("--test-segment-bytes", config.engine.journal.segment_bytes, "Size of a journal segment")
+          ->check(CLI::Range(uint64_t{8192}, uint64_t{1} << 30)));
+  add(app.add_option("--test-checkpoint-bytes", config.engine.checkpoint_bytes, "Journal bytes between two checkpoints")
+          ->check(CLI::Range(uint64_t{4096}, uint64_t{1} << 40)));
+#ifdef HOLDFAST_MUTANTS
+  add(app.add_option("--test-mutant", given.mutants, "Plant this bug"));
+#endif
+}
+
+Result<> check_for_tests(const Given& given, const Config& config) {
+  if (config.engine.journal.segment_bytes % 4096 != 0)
+    return fail(Code::kBadRequest, "--test-segment-bytes: say a multiple of 4096");
+  if (given.record_disk && given.record_disk->empty())
+    return fail(Code::kBadRequest, "--test-record-disk: name a file");
+  return {};
+}
+
 Result<> refuse_unsupported(const CLI::App& app) {
   for (const Refused& r : kRefused)
     if (app.count(r.flag) > 0) return fail(Code::kUnsupported, fmt::format("{}: {}", r.flag, r.advice));
@@ -130,12 +154,17 @@ Result<Options> options_of(const CLI::App& app, const Given& given, Config confi
   if (config.engine.convert_mode && given.mode.empty())
     return fail(Code::kBadRequest, "--convert-sync-mode: say which mode with --sync-mode");
   if (config.engine.data_path.empty()) return fail(Code::kBadRequest, "--data-path: name a directory");
+  HF_CHECK_OK(check_for_tests(given, config));
   config.listen = std::move(endpoint);
   if (given.shards > 0) config.engine.shard_count = static_cast<uint16_t>(given.shards);
   if (!given.mode.empty()) config.engine.mode = given.mode == "sync" ? core::SyncMode::kSync : core::SyncMode::kAsync;
   config.engine.journal.async_lag_max = milliseconds(static_cast<int64_t>(given.lag_ms));
   config.engine.journal.async_lag_bytes_max = given.lag_bytes;
-  return Options{.config = std::move(config), .cores = static_cast<uint16_t>(given.cores), .debug = given.debug};
+  return Options{.config = std::move(config),
+                 .cores = static_cast<uint16_t>(given.cores),
+                 .debug = given.debug,
+                 .record_disk = given.record_disk,
+                 .mutants = given.mutants};
 }
 
 }  // namespace
@@ -146,6 +175,7 @@ Flags parse_flags(std::span<const char* const> arguments) {
   Config config;
   declare(app, given, config);
   declare_offline(app, given);
+  declare_for_tests(app, given, config);
   Flags out;
   std::vector<std::string> backwards(arguments.rbegin(), arguments.rend());  // the order in which the parser takes them
   try {

@@ -20,6 +20,8 @@ struct Options {
   Config config;
   uint16_t cores = 1;
   bool debug = false;
+  std::optional<std::string> record_disk;  ///< for tests: record every operation of the disk in this new file
+  std::vector<std::string> mutants;        ///< for tests: planted bugs that are on; only in the build that has them
 };
 
 /// Either options to run with, or something to say and an exit code to end with.

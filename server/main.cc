@@ -4,9 +4,13 @@
 // fail-stop: the engine met a failed write, sync or read that it must not go on after.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
+#include "io/base/probe.h"
 #include "io/real/real_host.h"
+#include "io/real/recording_disk.h"
 #include "server/flags.h"
 #include "server/offline.h"
 #include "server/server.h"
@@ -17,12 +21,25 @@ namespace {
 using namespace holdfast;
 using namespace holdfast::server;
 
-enum ExitCode { kClean = 0, kInternal = 1, kDataRefused = 3, kFailStop = 4 };
+enum ExitCode { kClean = 0, kInternal = 1, kUsage = kExitUsage, kDataRefused = 3, kFailStop = 4 };
+
+// --test-mutant: what asks for a planted bug is answered here. One for all cores; it never changes.
+class PlantedBugs final : public RunRecord {
+ public:
+  explicit PlantedBugs(const std::vector<std::string>& names) : names_(names) {}
+  void probe(std::string_view) override {}
+  bool mutant(std::string_view name) override { return std::ranges::find(names_, name) != names_.end(); }
+  bool misbehave(std::string_view) override { return false; }
+
+ private:
+  const std::vector<std::string>& names_;
+};
 
 // Outlives the host's tasks.
 struct Run {
   const Options& options;
   real::RealHost& host;
+  PlantedBugs bugs{options.mutants};
   std::unique_ptr<Server> server;
   io::Event end_wanted;  // a signal or a failure
   std::optional<Error> failure;
@@ -66,9 +83,17 @@ io::Task<void> end(Run& run) {
   }
 }
 
+io::Task<void> plant(Run& run) {
+  if (run.options.mutants.empty()) co_return;
+  io::Cores& cores = run.host.host().cores;
+  for (uint16_t k = 0; k < cores.count(); ++k) cores.send(CoreId(0), CoreId(k), [&run] { current_run = &run.bugs; });
+  co_await io::yield();  // messages come first, also on the other cores
+}
+
 io::Task<void> serve(Run& run) {
   io::Executor& here = co_await io::this_executor();
   here.spawn(watch_signals(run));
+  co_await plant(run);
   Result<std::unique_ptr<Server>> opened = co_await Server::open(run.host.host(), run.options.config);
   if (!opened) {
     run.log(io::Level::kError, opened.error().message);
@@ -111,6 +136,17 @@ void fit_connections_to_descriptors(Options& options, std::string& warning) {
   options.config.limits.connections = static_cast<uint32_t>(possible);
 }
 
+// The record must lie elsewhere: the data directory is to hold what the server wrote, and nothing else.
+Result<std::unique_ptr<real::OperationRecorder>> make_recorder(const Options& options) {
+  if (!options.record_disk) return nullptr;
+  std::error_code error;
+  std::string data = std::filesystem::weakly_canonical(options.config.engine.data_path, error).string() + "/";
+  std::string record = std::filesystem::weakly_canonical(*options.record_disk, error).string();
+  if (record.starts_with(data))
+    return fail(Code::kBadRequest, "--test-record-disk: " + record + " lies in the data directory; name a file elsewhere");
+  return real::OperationRecorder::create(*options.record_disk);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -121,9 +157,15 @@ int main(int argc, char** argv) {
   Options& options = *flags.options;
   std::string warning;
   if (options.command == Command::kServe) fit_connections_to_descriptors(options, warning);
+  Result<std::unique_ptr<real::OperationRecorder>> recorder = make_recorder(options);
+  if (!recorder) {
+    fmt::print(stderr, "holdfastd: {}\n", recorder.error().message);
+    return kUsage;
+  }
   real::RealHost host({.cores = options.cores,
                        .log_level = options.debug ? io::Level::kDebug : io::Level::kInfo,
-                       .catch_signals = true});
+                       .catch_signals = true,
+                       .recorder = recorder->get()});
   Run run{.options = options, .host = host};
   if (options.command != Command::kServe) {
     host.run(work_offline(run));

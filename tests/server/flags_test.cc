@@ -123,5 +123,23 @@ TEST(Flags, HelpAndVersionGoToStandardOutput) {
   EXPECT_EQ(help.output.find("--cache-mb"), std::string::npos) << "what is refused is not offered";
 }
 
+TEST(Flags, ThoseForTestsAreTakenAndCheckedAndOfNoUseOffline) {
+  Flags f = parse({"--test-record-disk", "/r", "--test-segment-bytes", "8192", "--test-checkpoint-bytes", "65536"});
+  ASSERT_TRUE(f.options) << f.errors;
+  EXPECT_EQ(f.options->record_disk, "/r");
+  EXPECT_EQ(f.options->config.engine.journal.segment_bytes, 8192u);
+  EXPECT_EQ(f.options->config.engine.checkpoint_bytes, 65536u);
+  EXPECT_EQ(parse({}).options->record_disk, std::nullopt);
+  for (std::vector<const char*> bad : {std::vector<const char*>{"--test-record-disk", ""}, {"--test-segment-bytes", "4096"},
+                                       {"--test-segment-bytes", "9000"}, {"--test-record-disk", "/r", "verify"}}) {
+    Flags refused = parse(bad);
+    EXPECT_FALSE(refused.options) << bad.front();
+    EXPECT_EQ(refused.exit_code, kExitUsage);
+  }
+#ifndef HOLDFAST_MUTANTS
+  EXPECT_FALSE(parse({"--test-mutant", "ack-before-sync"}).options) << "only the build that has them can turn them on";
+#endif
+}
+
 }  // namespace
 }  // namespace holdfast::server
