@@ -50,26 +50,10 @@ io::Task<Result<DirectorySettings>> make_settings(io::Host& host, const EngineOp
   co_return co_await create_settings(host, options.data_path, settings);
 }
 
-io::Task<Result<>> clear_unfinished(io::Disk& disk, const std::string& path) {
-  for (const char* name : {"/journal", "/db"}) {
-    Result<std::vector<io::DirEntry>> entries = co_await disk.list(path + name);
-    if (!entries && entries.error().code == Code::kNotFound) continue;
-    if (!entries) co_return fail(entries);
-    for (const io::DirEntry& e : *entries) HF_CO_CHECK_OK(co_await disk.remove(path + name + "/" + e.name));
-    HF_CO_CHECK_OK(co_await disk.sync_dir(path + name));
-  }
-  co_return Result<>();
-}
-
 /// Steps three and four of a first start, MANIFEST.1 included; may run again after a crash at any point of an earlier try. Makes every name anew: one that is found may be in
 /// the page cache alone, after a sync of the directory that failed, and another sync would do nothing.
 io::Task<Result<>> initialize(io::Host& host, const std::string& path, const DirectorySettings& settings) {
-  io::Disk& disk = host.disk;
-  for (const char* name : {"/journal", "/db"}) HF_CO_CHECK_OK(co_await make_anew(disk, path + name));
-  HF_CO_TRY(entries, co_await disk.list(path));
-  for (const io::DirEntry& e : entries)
-    if (e.name.starts_with("MANIFEST.")) HF_CO_CHECK_OK(co_await disk.remove(path + "/" + e.name));
-  HF_CO_CHECK_OK(co_await disk.sync_dir(path));
+  HF_CO_CHECK_OK(co_await empty_unfinished(host.disk, path));
   Manifest first;
   first.number = 1;
   co_return co_await write_manifest(host, path, first, settings.cluster_id, settings.server_id);
@@ -110,6 +94,14 @@ io::Task<Result<>> make_anew(io::Disk& disk, std::string path) {
   co_return co_await disk.make_dir(path);
 }
 
+io::Task<Result<>> empty_unfinished(io::Disk& disk, std::string path) {
+  for (const char* name : {"/journal", "/db"}) HF_CO_CHECK_OK(co_await make_anew(disk, path + name));
+  HF_CO_TRY(entries, co_await disk.list(path));
+  for (const io::DirEntry& e : entries)
+    if (e.name.starts_with("MANIFEST.")) HF_CO_CHECK_OK(co_await disk.remove(path + "/" + e.name));
+  co_return co_await disk.sync_dir(path);
+}
+
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options) {
   io::Disk& disk = host.disk;
   const std::string& path = options.data_path;
@@ -128,7 +120,7 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
     settings = co_await make_settings(host, options);
   } else if (settings && !settings->initialized) {
     // What an unfinished first start made goes first, and for good: without HOLDFAST nobody would know whose it is.
-    HF_CO_CHECK_OK(co_await clear_unfinished(disk, path));
+    if (!MUTANT("settings-gone-before-remains")) HF_CO_CHECK_OK(co_await empty_unfinished(disk, path));
     settings = co_await remake_settings(host, path, *settings);
   }
   if (!settings) co_return fail(std::move(settings));

@@ -2,7 +2,8 @@
 //
 // Place in the system: the first step of Engine::open. The order of the first start, each step durable before the next: the directory, LOCK, HOLDFAST (not yet
 // `initialized`), journal/ and db/, MANIFEST.1, the journal's first segment (Journal::open), HOLDFAST with `initialized` (finish_first_start). A crash anywhere
-// in between leaves a directory that the next start initializes again; once `initialized` is there, everything must be.
+// in between leaves a directory that the next start initializes again: first it empties what is there, then it makes HOLDFAST anew, so that at no instant parts of
+// a database lie there without it. Once `initialized` is there, everything must be.
 #pragma once
 
 #include "core/engine.h"
@@ -22,6 +23,9 @@ struct OpenedDirectory {
 
 /// Makes an empty directory under a name that is surely new, removing what is there: files, no directories. The caller syncs the parent.
 io::Task<Result<>> make_anew(io::Disk& disk, std::string path);
+
+/// Makes journal/ and db/ anew and empty, and removes every MANIFEST: of a directory whose first start has not come to its end. Durable when this returns.
+io::Task<Result<>> empty_unfinished(io::Disk& disk, std::string path);
 
 /// Locks and opens `options.data_path`, making and initializing it when it is new or empty; then `settings.initialized` is false.
 /// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format); kCorrupt (HOLDFAST or every MANIFEST is
