@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cinttypes>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -19,6 +20,9 @@ namespace {
 
 /// A seed that takes longer is stuck: seeds take well under a second.
 constexpr double kSeedTimeoutSeconds = 60;
+#ifdef HOLDFAST_MUTANTS
+constexpr double kRealTimeoutSeconds = 1200;
+#endif
 
 struct RunOptions {
   std::string suite;
@@ -150,6 +154,30 @@ constexpr std::string_view kEnumerate = "enumerate";
   return !r.what.empty();
 }
 
+#ifdef HOLDFAST_MUTANTS
+/// The real suite in a process of its own; what it leaves behind goes.
+bool real_mutant_is_caught(const RealMutant& m, int jobs, const std::string& self) {
+  std::string scratch = fresh_directory(std::filesystem::temp_directory_path(), "mutant");
+  bool begun = false, caught = false;
+  auto next = [&]() -> Job {
+    if (std::exchange(begun, true)) return {};
+    return {{self, "run", std::string(m.suite), "--mode", std::string(m.mode), "--mutant", std::string(m.name), "--images", "1500", "--jobs",
+             std::to_string(jobs), "--scratch", scratch, "--images-in", scratch},
+            0};
+  };
+  run_jobs(1, kRealTimeoutSeconds, next, [&](JobResult r) {
+    // By images that were judged, not by a run that came to nothing.
+    bool judged = r.output.contains(" violations") && !r.output.contains(": 0 images");
+    caught = judged && !r.timed_out && WIFEXITED(r.status) && WEXITSTATUS(r.status) == 1;
+    fmt::print("{:<36} {:<6} {:<18} {:>8} {:>10.1f}  {}\n", m.name, "own", m.suite, "", r.cpu_seconds,
+               caught ? r.errors.substr(0, r.errors.find('\n')) : "NOT CAUGHT");
+    std::fflush(stdout);
+  });
+  std::filesystem::remove_all(scratch);
+  return caught;
+}
+#endif
+
 /// Each mutant in its suite until a seed catches it.
 int mutants_command(const std::string& suite, uint64_t seeds, int jobs, const std::string& self) {
 #ifndef HOLDFAST_MUTANTS
@@ -175,8 +203,15 @@ int mutants_command(const std::string& suite, uint64_t seeds, int jobs, const st
                caught ? r.failures[0].what.substr(0, r.failures[0].what.find('\n')) : "NOT CAUGHT");
     std::fflush(stdout);
   }
+  for (const RealMutant& m : real_mutants())
+    if (suite.empty() || m.suite == suite) missed += !real_mutant_is_caught(m, jobs, self);
   return missed == 0 ? 0 : 1;
 #endif
+}
+
+bool take_part(const std::string& text, RealOptions& o) {
+  char end = 0;
+  return std::sscanf(text.c_str(), "%" SCNu64 "/%" SCNu64 "%c", &o.part, &o.parts, &end) == 2 && o.part >= 1 && o.part <= o.parts;
 }
 
 }  // namespace
@@ -204,7 +239,8 @@ int main(int argc, char** argv) {
 
   RealOptions real{.program = o.self.substr(0, o.self.rfind('/') + 1) + "holdfastd",
                    .scratch = std::filesystem::temp_directory_path(),
-                   .modes = {"sync", "async"}};
+                   .modes = {"sync", "async"},
+                   .images_in = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path()};
   run->add_option("--rounds", real.rounds, "Ends of the server, per mode")->capture_default_str()->group("Real suites");
   run->add_option("--mode", real.modes, "sync, async or, without it, one after the other")->check(CLI::IsMember({"sync", "async"}))->group("Real suites");
   run->add_option("--server", real.program, "The holdfastd to run")->capture_default_str()->group("Real suites");
@@ -216,6 +252,10 @@ int main(int argc, char** argv) {
   run->add_option("--load-ms", real.load_ms_max, "A round's longest time under load")->capture_default_str()->group("Real suites");
   run->add_option("--writers", real.writers, "Of the flood")->capture_default_str()->group("Real suites");
   run->add_flag("--keep", real.keep, "Leave the directories")->group("Real suites");
+  run->add_option("--images", real.images, "real-power, real-flips: how many, per mode (1000, 200)")->group("Real suites");
+  run->add_option("--images-in", real.images_in, "Where images are written; need not be a real disk")->capture_default_str()->group("Real suites");
+  std::string part = "1/1";
+  run->add_option("--part", part, "i/n: only the i-th of n equal shares of the images")->capture_default_str()->group("Real suites");
 
   SeedOptions seed;
   std::string trace;
@@ -257,8 +297,14 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (const RealSuite* suite = *run ? find_real_suite(o.suite) : nullptr) {
+    if (!take_part(part, real)) {
+      fmt::print(stderr, "holdfast-chaos: --part {}: say i/n, with i from 1 to n\n", part);
+      return 2;
+    }
     real.seed = o.first_seed;
-    return run_real_suite(*suite, real);
+    real.mutants = o.mutants;
+    real.jobs = o.jobs;
+    return suite->run(real);
   }
   if (*run) return run_command(o);
   if (*one) return seed_command(o.suite, seed);

@@ -7,26 +7,10 @@
 #include <array>
 #include <filesystem>
 
+#include "chaos/runner/real/power.h"
 #include "chaos/runner/real/series.h"
 
 namespace holdfast::chaos {
-namespace {
-
-constexpr std::array kRealSuites = {
-    RealSuite{"real-kill", "A real server on a real disk, killed with -9 under load and while it starts: nothing acknowledged is lost", Ending::kKill},
-    RealSuite{"real-term", "The same, ended with SIGTERM: exit code 0, nothing acknowledged is lost, nothing is left to replay", Ending::kTerm},
-};
-
-}  // namespace
-
-std::span<const RealSuite> real_suites() { return kRealSuites; }
-
-const RealSuite* find_real_suite(std::string_view name) {
-  for (const RealSuite& s : kRealSuites)
-    if (s.name == name) return &s;
-  return nullptr;
-}
-
 void RealReport::add(const RealReport& part) {
   rounds += part.rounds;
   ended_starting += part.ended_starting;
@@ -56,15 +40,11 @@ std::string RealReport::text() const {
 
 namespace {
 
-RealReport run_mode(const RealSuite& suite, const RealOptions& o, const std::string& mode) {
+RealReport run_mode(std::string_view suite, Ending ending, const RealOptions& o, const std::string& mode) {
   RealReport report{.mode = mode};
   for (uint64_t series = 0; report.rounds < o.rounds && report.violations.empty(); ++series) {
-    std::string directory = o.scratch + "/holdfast-" + std::string(suite.name) + "-XXXXXX";
-    if (!mkdtemp(directory.data())) {
-      std::perror(directory.c_str());
-      std::exit(1);
-    }
-    report.add(Series(o, suite.ending, mode, directory, o.seed + series, std::min(o.rounds_per_directory, o.rounds - report.rounds)).run());
+    std::string directory = fresh_directory(o.scratch, suite);
+    report.add(Series(o, ending, mode, directory, o.seed + series, std::min(o.rounds_per_directory, o.rounds - report.rounds)).run());
     for (const std::string& v : report.violations) fmt::print(stderr, "{}, seed {}: {}\n", mode, o.seed + series, v);
     if (!report.violations.empty() || o.keep)
       fmt::print(stderr, "the server's directory and log: {}\n", directory);
@@ -74,17 +54,49 @@ RealReport run_mode(const RealSuite& suite, const RealOptions& o, const std::str
   return report;
 }
 
-}  // namespace
-
-int run_real_suite(const RealSuite& suite, const RealOptions& options) {
+int run_rounds(std::string_view suite, Ending ending, const RealOptions& options) {
   bool failed = false;
   for (const std::string& mode : options.modes) {
-    RealReport report = run_mode(suite, options, mode);
-    fmt::print("{}, {}", suite.name, report.text());
+    RealReport report = run_mode(suite, ending, options, mode);
+    fmt::print("{}, {}", suite, report.text());
     std::fflush(stdout);
     failed = failed || !report.violations.empty();
   }
   return failed ? 1 : 0;
+}
+
+int run_real_kill(const RealOptions& options) { return run_rounds("real-kill", Ending::kKill, options); }
+int run_real_term(const RealOptions& options) { return run_rounds("real-term", Ending::kTerm, options); }
+
+constexpr std::array kRealSuites = {
+    RealSuite{"real-kill", "A real server on a real disk, killed with -9 under load and while it starts: nothing acknowledged is lost", run_real_kill},
+    RealSuite{"real-term", "The same, ended with SIGTERM: exit code 0, nothing acknowledged is lost, nothing is left to replay", run_real_term},
+    RealSuite{"real-power", "Power cuts of a real server, made up from a record of its disk: it starts by itself, and nothing acknowledged is lost", run_real_power},
+};
+
+constexpr std::array kRealMutants = {
+    RealMutant{"ack-before-sync", "real-power", "sync", "an entry is acknowledged before its sync"},
+    RealMutant{"no-dir-sync-after-segment", "real-power", "sync", "a new segment's directory is not synced"},
+    RealMutant{"manifest-not-synced", "real-power", "sync", "segments go though the MANIFEST was never synced"},
+};
+
+}  // namespace
+
+std::span<const RealMutant> real_mutants() { return kRealMutants; }
+
+std::span<const RealSuite> real_suites() { return kRealSuites; }
+
+const RealSuite* find_real_suite(std::string_view name) {
+  for (const RealSuite& s : kRealSuites)
+    if (s.name == name) return &s;
+  return nullptr;
+}
+
+std::string fresh_directory(const std::string& scratch, std::string_view suite) {
+  std::string directory = fmt::format("{}/holdfast-{}-XXXXXX", scratch, suite);
+  if (mkdtemp(directory.data())) return directory;
+  std::perror(directory.c_str());
+  std::exit(1);
 }
 
 }  // namespace holdfast::chaos

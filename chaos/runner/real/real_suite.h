@@ -1,10 +1,12 @@
-// The real suites: a real holdfastd on a real disk, ended again and again under load, judged by the same ledger as the simulated ones.
+// The real suites: a real holdfastd on a real disk.
 //
-// A run is made of rounds; a round is one end of the server. Every few rounds a fresh directory begins. Not replayable: what is drawn from the seed
-// (moments, order, the workload) is only part of what happens.
+// real-kill, real-term: ended again and again under load, judged by the same ledger as the simulated ones. A run is made of rounds; a round is one end of the
+// server. Every few rounds a fresh directory begins. real-power: power.h. real-flips: real_flips.h. Not replayable: what is drawn from the seed (moments,
+// order, the workload) is only part of what happens.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +31,12 @@ struct RealOptions {
   int writers = 16;               ///< of the flood
   int load_ms_max = 500;          ///< a round's longest time under load
   bool keep = false;              ///< leave the directories of runs without violations, too
+  // real-power, real-flips.
+  std::optional<uint64_t> images;    ///< as many, per mode; each suite has a number of its own
+  std::string images_in;             ///< where images are written: need not be a real disk
+  std::vector<std::string> mutants;  ///< planted in the server (mutants build)
+  int jobs = 2;                      ///< images looked at side by side
+  uint64_t part = 1, parts = 1;      ///< only the part-th of so many equal shares
 };
 
 struct RealReport {
@@ -52,13 +60,23 @@ struct RealReport {
 struct RealSuite {
   std::string_view name;
   std::string_view about;
-  Ending ending;
+  /// Prints what it finds as it goes; 0 when there were no violations, else 1.
+  int (*run)(const RealOptions& options);
 };
 std::span<const RealSuite> real_suites();
 /// Null when there is none.
 const RealSuite* find_real_suite(std::string_view name);
 
-/// Prints what it finds as it goes; 0 when there were no violations, else 1.
-int run_real_suite(const RealSuite& suite, const RealOptions& options);
+/// A planted bug that a real suite must catch.
+struct RealMutant {
+  std::string_view name;
+  std::string_view suite;
+  std::string_view mode;
+  std::string_view about;
+};
+std::span<const RealMutant> real_mutants();
+
+/// Makes one in `scratch`. Ends this program with a message when it cannot.
+std::string fresh_directory(const std::string& scratch, std::string_view suite);
 
 }  // namespace holdfast::chaos

@@ -1,24 +1,17 @@
 #include "chaos/runner/real/series.h"
 
 #include <fmt/core.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
+
+#include "chaos/runner/real/server_stats.h"
 
 namespace holdfast::chaos {
 namespace {
 
 /// A server that needs longer has not started, or not stopped.
 constexpr double kPatience = 120;
-
-bool exited_clean(std::optional<int> status) { return status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0; }
-
-uint64_t number(Bytes map, std::string_view name) {
-  msgpack::Value v;
-  std::optional<Bytes> raw = msgpack::lookup(map, name);
-  return raw && msgpack::Cursor(*raw).next(v) && v.kind == msgpack::Kind::kUint ? v.u : 0;
-}
 
 }  // namespace
 
@@ -74,17 +67,6 @@ io::Task<void> Series::all_rounds() {
 
 // ---- Starting ----
 
-io::Task<bool> Series::wait_ready(double end_after) {
-  double begin = monotonic_seconds();
-  for (;;) {
-    ServerProcess::State state = server_->poll();
-    double waited = monotonic_seconds() - begin;
-    if (state != ServerProcess::State::kStarting) co_return state == ServerProcess::State::kReady;
-    if (waited > std::min(end_after, kPatience)) co_return false;
-    co_await io::sleep_for(microseconds(500));
-  }
-}
-
 io::Task<bool> Series::start() {
   for (;;) {
     // A third of the starts end before they are done, at any point of what a start takes.
@@ -92,7 +74,7 @@ io::Task<bool> Series::start() {
     double usual = report_.startups.empty() ? 0.03 : report_.startups[report_.startups.size() / 2];
     double end_after = cut_short ? usual * static_cast<double>(random_.below(1200)) / 1000 : kPatience;
     server_.emplace(ServerProcess::start(server_options_));
-    if (co_await wait_ready(end_after)) co_return co_await take_over();
+    if (co_await wait_started(*server_, std::min(end_after, kPatience)) == ServerProcess::State::kReady) co_return co_await take_over();
     if (!cut_short || server_->poll() == ServerProcess::State::kEnded) {
       violation(fmt::format("the server did not start: {}; it said:\n{}", describe_end(server_->status()), server_->log()));
       given_up_ = true;
@@ -107,7 +89,7 @@ io::Task<bool> Series::start() {
 /// Tells the ledger what came back, then lets the clients in.
 io::Task<bool> Series::take_over() {
   report_.startups.push_back(server_->startup_seconds());
-  Result<Stats> s = co_await stats();
+  Result<ServerStats> s = co_await ask_stats(host_, server_->port());
   if (!s) {
     violation("a fresh server did not answer: " + s.error().text());
     given_up_ = true;
@@ -119,15 +101,6 @@ io::Task<bool> Series::take_over() {
   ledger_.restarted(s->lsn);
   relay_->open({"127.0.0.1", server_->port()});
   co_return true;
-}
-
-io::Task<Result<Series::Stats>> Series::stats() {
-  client::Client client(host_, {.server = {"127.0.0.1", server_->port()}, .connections = 1});
-  auto answer = co_await client.stats();
-  co_await client.close();
-  if (!answer) co_return fail(answer);
-  Bytes map = answer->value;
-  co_return Stats{Lsn(number(map, "lsn")), Lsn(number(map, "checkpoint_lsn")), number(map, "checkpoints")};
 }
 
 // ---- Load, and the end ----
@@ -156,20 +129,14 @@ void Series::ended() {
   ledger_.ended(Loss::kNothing);
 }
 
-io::Task<std::optional<int>> Series::wait_end(double seconds) {
-  double deadline = monotonic_seconds() + seconds;
-  while (server_->poll() != ServerProcess::State::kEnded && monotonic_seconds() < deadline) co_await io::sleep_for(microseconds(500));
-  co_return server_->wait_end(0);
-}
-
 io::Task<void> Series::end_under_load() {
-  if (Result<Stats> s = ending_ == Ending::kTerm ? co_await stats() : Result<Stats>(); s) report_.checkpoints += s->checkpoints;
+  if (Result<ServerStats> s = ending_ == Ending::kTerm ? co_await ask_stats(host_, server_->port()) : Result<ServerStats>(); s) report_.checkpoints += s->checkpoints;
   if (server_->poll() == ServerProcess::State::kEnded)
     violation(fmt::format("the server ended by itself: {}; it said:\n{}", describe_end(server_->status()), server_->log()));
   server_->signal(ending_ == Ending::kKill ? SIGKILL : SIGTERM);
-  std::optional<int> status = co_await wait_end(kPatience);
+  std::optional<int> status = co_await wait_ended(*server_, kPatience);
   relay_->shut();
-  clean_ = exited_clean(status);
+  clean_ = exited_with(status, 0);
   if (ending_ == Ending::kTerm && !clean_)
     violation(fmt::format("after SIGTERM: {} instead of exit code 0; it said:\n{}", describe_end(status), server_->log()));
   ended();
@@ -185,8 +152,8 @@ io::Task<void> Series::last_words() {
   co_await verify();
   relay_->shut();
   server_->signal(SIGTERM);
-  std::optional<int> status = co_await wait_end(kPatience);
-  clean_ = exited_clean(status);
+  std::optional<int> status = co_await wait_ended(*server_, kPatience);
+  clean_ = exited_with(status, 0);
   if (!clean_) violation(fmt::format("after SIGTERM: {} instead of exit code 0; it said:\n{}", describe_end(status), server_->log()));
   ledger_.ended(Loss::kNothing);
   ending_ = Ending::kTerm;
@@ -194,7 +161,7 @@ io::Task<void> Series::last_words() {
   co_await verify();
   relay_->shut();
   server_->signal(SIGTERM);
-  (void)co_await wait_end(kPatience);
+  (void)co_await wait_ended(*server_, kPatience);
   if (std::string found = find_report(server_->log()); !found.empty()) violation("the server reported:\n" + found);
 }
 

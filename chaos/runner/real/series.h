@@ -18,23 +18,15 @@ class Series {
   RealReport run();
 
  private:
-  struct Stats {
-    Lsn lsn;
-    Lsn checkpoint;
-    uint64_t checkpoints = 0;
-  };
   io::Task<void> all_rounds();
   io::Task<void> run_client(int index);
   /// Starts the server and opens the way to it. Rounds that end it meanwhile are counted. False: it did not start, or the rounds are used up.
   io::Task<bool> start();
-  io::Task<bool> wait_ready(double end_after);
   io::Task<bool> take_over();
   io::Task<void> load();
   io::Task<void> verify();
   io::Task<void> end_under_load();
   io::Task<void> last_words();
-  io::Task<Result<Stats>> stats();
-  io::Task<std::optional<int>> wait_end(double seconds);
   void ended();
   void violation(std::string sentence);
 

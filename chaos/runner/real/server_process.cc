@@ -14,6 +14,8 @@
 #include <ctime>
 #include <utility>
 
+#include "io/executor.h"
+
 extern char** environ;
 
 namespace holdfast::chaos {
@@ -56,6 +58,18 @@ double monotonic_seconds() {
 }
 
 ServerProcess ServerProcess::start(const ServerOptions& o) {
+  std::vector<std::string> words = {o.program, "--data-path", o.directory + "/data", "--port", "127.0.0.1:0"};
+  words.insert(words.end(), o.flags.begin(), o.flags.end());
+  return spawn(o, std::move(words));
+}
+
+ServerProcess ServerProcess::command(const ServerOptions& o, std::string command, std::vector<std::string> more) {
+  std::vector<std::string> words = {o.program, std::move(command), "--data-path", o.directory + "/data"};
+  words.insert(words.end(), more.begin(), more.end());
+  return spawn(o, std::move(words));
+}
+
+ServerProcess ServerProcess::spawn(const ServerOptions& o, std::vector<std::string> words) {
   ServerProcess out;
   mkdir(o.directory.c_str(), 0755);
   out.log_path_ = o.directory + "/server.log";
@@ -66,8 +80,6 @@ ServerProcess ServerProcess::start(const ServerOptions& o) {
     std::exit(1);
   }
   out.log_begin_ = status.st_size;
-  std::vector<std::string> words = {o.program, "--data-path", o.directory + "/data", "--port", "127.0.0.1:0"};
-  words.insert(words.end(), o.flags.begin(), o.flags.end());
   std::vector<char*> argv;
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
@@ -145,6 +157,23 @@ uint64_t ServerProcess::resident_bytes() const {
 }
 
 std::string ServerProcess::log() const { return read_from(log_path_, log_begin_); }
+
+io::Task<ServerProcess::State> wait_started(ServerProcess& server, double seconds) {
+  double deadline = monotonic_seconds() + seconds;
+  for (;;) {
+    ServerProcess::State state = server.poll();
+    if (state != ServerProcess::State::kStarting || monotonic_seconds() > deadline) co_return state;
+    co_await io::sleep_for(microseconds(500));
+  }
+}
+
+io::Task<std::optional<int>> wait_ended(ServerProcess& server, double seconds) {
+  double deadline = monotonic_seconds() + seconds;
+  while (server.poll() != ServerProcess::State::kEnded && monotonic_seconds() < deadline) co_await io::sleep_for(microseconds(500));
+  co_return server.wait_end(0);
+}
+
+bool exited_with(std::optional<int> status, int code) { return status && WIFEXITED(*status) && WEXITSTATUS(*status) == code; }
 
 std::string describe_end(std::optional<int> status) {
   if (!status) return "no end in time";

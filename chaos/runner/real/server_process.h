@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "io/task.h"
+
 namespace holdfast::chaos {
 
 /// Seconds since a moment that means nothing.
@@ -25,6 +27,8 @@ class ServerProcess {
  public:
   /// Starts it on a free port of the loopback interface. Ends this program with a message when there is no such program.
   static ServerProcess start(const ServerOptions& options);
+  /// The same program with a command that ends by itself, such as `verify`; `words` follow --data-path. Never ready.
+  static ServerProcess command(const ServerOptions& options, std::string command, std::vector<std::string> words);
 
   ServerProcess(ServerProcess&& other) noexcept;
   ServerProcess& operator=(ServerProcess&& other) noexcept;
@@ -54,6 +58,7 @@ class ServerProcess {
 
  private:
   ServerProcess() = default;
+  static ServerProcess spawn(const ServerOptions& options, std::vector<std::string> words);
   pid_t pid_ = -1;
   uint16_t port_ = 0;
   std::optional<int> status_;
@@ -62,6 +67,12 @@ class ServerProcess {
   double begin_ = 0;
   double startup_ = 0;
 };
+
+/// Waits, as a task, until it is ready or has ended; no longer than that.
+io::Task<ServerProcess::State> wait_started(ServerProcess& server, double seconds);
+/// Waits, as a task, for its end, and kills it when that takes longer: the status as of waitpid; nothing when it had to be killed.
+io::Task<std::optional<int>> wait_ended(ServerProcess& server, double seconds);
+bool exited_with(std::optional<int> status, int code);
 
 /// "exit code 3", "signal 9 (Killed)".
 std::string describe_end(std::optional<int> status);
