@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "chaos/runner/real/power.h"
+#include "chaos/runner/real/real_flips.h"
 #include "chaos/runner/real/series.h"
 
 namespace holdfast::chaos {
@@ -72,6 +73,7 @@ constexpr std::array kRealSuites = {
     RealSuite{"real-kill", "A real server on a real disk, killed with -9 under load and while it starts: nothing acknowledged is lost", run_real_kill},
     RealSuite{"real-term", "The same, ended with SIGTERM: exit code 0, nothing acknowledged is lost, nothing is left to replay", run_real_term},
     RealSuite{"real-power", "Power cuts of a real server, made up from a record of its disk: it starts by itself, and nothing acknowledged is lost", run_real_power},
+    RealSuite{"real-flips", "A real server on directories with one flipped bit: detected or harmless, and never another answer", run_real_flips},
 };
 
 constexpr std::array kRealMutants = {
