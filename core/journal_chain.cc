@@ -120,7 +120,7 @@ class ChainBuilder {
     for (size_t i = out_.chain.size(); i-- > 0;) {
       const ScannedGroup& g = group(out_.chain[i]);
       bool doubtful = !g.sound || std::any_of(lost_seals_.begin(), lost_seals_.end(), [&](const LostSeal& x) { return x.before == i; });
-      if (doubtful && durable < g.header.last() && !MUTANT("condemned-without-confirmation")) {
+      if (doubtful && durable < g.header.last()) {
         keep = i;
         durable = Lsn();  // what came after says nothing any more
       }

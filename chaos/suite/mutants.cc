@@ -27,9 +27,8 @@ constexpr std::array kMutants = {
     Mutant{"short-write-counts-as-done", "13", kSync, "a short write counts as done"},
     Mutant{"async-reports-more-durable", "own", kAsync, "the durable LSN is taken after the sync instead of before"},
     Mutant{"seal-claims-too-much", "own", kAsync, "a seal claims what no sync has covered"},
-    Mutant{"condemned-without-confirmation", "own", kSync, "a damaged group counts though nothing proves that it was durable as it stands"},
-    Mutant{"quarantine-misses-reads", "own", kSync, "a document whose newest version is damaged is answered from an older one"},
-    Mutant{"quarantine-misses-scans", "own", kSync, "a scan leaves out a document whose newest version is damaged"},
+    Mutant{"quarantine-misses-reads", "own", "bit-flips", "a document whose newest version is damaged is answered from an older one"},
+    Mutant{"quarantine-misses-scans", "own", "bit-flips", "a scan leaves out a document whose newest version is damaged"},
     // Checkpoints.
     // A durable MANIFEST is itself the proof of what it covers: this shows only once that MANIFEST is damaged.
     Mutant{"checkpoint-skips-journal-sync", "42", "enumerate checkpoint-async", "a MANIFEST covers what the journal has not synced"},
@@ -39,7 +38,7 @@ constexpr std::array kMutants = {
     Mutant{"manifest-not-synced", "42", kSync, "segments go though the MANIFEST was never synced"},
     Mutant{"manifest-directory-not-synced", "42", kSync, "segments go though the MANIFEST's name was never synced"},
     Mutant{"flush-beyond-cut", "43", kSync, "a data file runs ahead of the checkpoint's LSN"},
-    Mutant{"flush-shares-block", "44", kSync, "a checkpoint's records share a block with durable ones"},
+    Mutant{"flush-shares-block", "44", "enumerate checkpoint-sync", "a checkpoint's records share a block with durable ones"},
     Mutant{"settings-renamed-before-sync", "5", kSync, "HOLDFAST is renamed before it is synced"},
     // Recovery, crashed and tried again.
     Mutant{"initialized-before-manifest", "own", "enumerate first-start-sync", "a directory calls itself complete before its first MANIFEST is durable"},

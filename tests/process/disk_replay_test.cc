@@ -15,7 +15,7 @@ namespace {
 
 #define CO_MUST(...)                                     \
   do {                                                   \
-    auto must = __VA_ARGS__;                             \
+    const auto& must = __VA_ARGS__;                      \
     if (!must) {                                         \
       ADD_FAILURE() << must.error().text();              \
       co_return;                                         \
@@ -103,7 +103,7 @@ TEST_F(DiskReplayTest, SeesAChangeThatTheRecordDoesNotHave) {
 TEST_F(DiskReplayTest, SettlesWhatWasUnderWayByLooking) {
   std::vector<real::OperationEvent> events = record_.events;
   ASSERT_TRUE(std::holds_alternative<real::OperationEnd>(events.back()));
-  for (real::DiskCall last : {real::DiskCall::kRename, real::DiskCall::kPreallocate, real::DiskCall::kRemove, real::DiskCall::kCreate, real::DiskCall::kMakeDir}) {
+  for (real::DiskCall last : {real::DiskCall::kRename, real::DiskCall::kPreallocate, real::DiskCall::kRemove, real::DiskCall::kCreate, real::DiskCall::kTruncate}) {
     // The directory as it is after that operation alone, made by a host that goes no further.
     size_t until = 0;
     for (size_t i = 0; i < events.size(); ++i)
