@@ -88,26 +88,31 @@ io::Task<Result<ExportPage>> Exports::serve(uint64_t id, uint64_t page, uint64_t
 }
 
 io::Task<Result<>> Exports::advance(uint64_t id, Export& e, uint64_t max_bytes) {
-  ExportPage page;
-  page.snapshot = e.snapshot;
-  uint64_t bytes = 0;
-  while (e.core < shared_.cores.size() && bytes < max_bytes) {
+  while (e.core < shared_.cores.size() && e.gathered_bytes < max_bytes) {
     EngineCore& core = *shared_.cores[e.core];
-    HF_CO_TRY(part, co_await io::call_on<Result<EngineCore::ExportPart>>(
-                        shared_.host.cores, CoreId(static_cast<uint16_t>(e.core)),
-                        [&core, id, c = e.collection, s = e.snapshot, i = e.shard_index, left = max_bytes - bytes] {
-                          return core.export_part(id, c, s, i, left);
-                        }));
-    for (Buffer& d : part.documents) {
-      bytes += d.size();
-      page.documents.push_back(std::move(d));
+    auto part = co_await io::call_on<Result<EngineCore::ExportPart>>(
+        shared_.host.cores, CoreId(static_cast<uint16_t>(e.core)),
+        [&core, id, c = e.collection, s = e.snapshot, i = e.shard_index, left = max_bytes - e.gathered_bytes] {
+          return core.export_part(id, c, s, i, left);
+        });
+    if (!part) {
+      SOMETIMES(!e.gathered.empty(), "export-read-failed-within-a-page");
+      co_return fail(part);
     }
-    if (part.shard_done) ++e.shard_index;
-    if (part.core_done) {
+    for (Buffer& d : part->documents) {
+      e.gathered_bytes += d.size();
+      e.gathered.push_back(std::move(d));
+    }
+    if (part->shard_done) ++e.shard_index;
+    if (part->core_done) {
       ++e.core;
       e.shard_index = 0;
     }
   }
+  ExportPage page;
+  page.snapshot = e.snapshot;
+  page.documents = std::exchange(e.gathered, {});
+  e.gathered_bytes = 0;
   ++e.page;
   if (e.core < shared_.cores.size())
     page.cursor = token(id, e.page + 1);

@@ -32,6 +32,9 @@ class Exports {
     size_t shard_index = 0;  // among that core's shards
     uint64_t page = 0;       // number of `newest`; 0: none yet
     ExportPage newest;
+    /// What the next page has so far. Stays when a read fails: whoever asks again gets the page from where it stopped, and nothing is skipped.
+    std::vector<Buffer> gathered;
+    uint64_t gathered_bytes = 0;
     Time used;
     io::Semaphore turn{1};   // one request at a time
     uint32_t users = 0;

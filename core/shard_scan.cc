@@ -22,10 +22,14 @@ class ShardScan final : public Shard::Scan {
     while (out.empty() || bytes < max_bytes) {
       if (at_ == count_ && !refill()) break;
       size_t from = out.size();
-      if (Ordinal(some_[at_]) < shard_.file_end())
-        HF_CO_CHECK_OK(co_await take_from_file(out, max_bytes - std::min(bytes, max_bytes)));
-      else
+      if (Ordinal(some_[at_]) < shard_.file_end()) {
+        Result<> taken = co_await take_from_file(out, max_bytes - std::min(bytes, max_bytes));
+        // What was read before is not lost with the error, which the next call meets again, if it lasts.
+        if (!taken && from > 0) break;
+        if (!taken) co_return fail(taken);
+      } else {
         take_from_tail(out);
+      }
       for (; from < out.size(); ++from) bytes += out[from].body.size();
     }
     co_return out;
@@ -59,6 +63,7 @@ class ShardScan final : public Shard::Scan {
       if (extents[n].begin > extents[n - 1].end + kGapMax || extents[n].end > extents[0].begin + budget) break;
     }
     uint64_t begin = extents[0].begin;
+    std::vector<Document> documents;
     HF_CO_TRY(bytes, co_await shard_.read_file(begin, extents[n - 1].end));
     for (size_t i = 0; i < n; ++i) {
       Ordinal o(some_[at_ + i]);
@@ -67,8 +72,9 @@ class ShardScan final : public Shard::Scan {
       if (r.header.collection != collection_ || r.header.tombstone)
         co_return std::unexpected(
             shard_.corrupt(o, extents[i].begin, {"it is no document of the collection that was scanned"}, here));
-      out.push_back({r.header.lsn, o, Buffer(r.body)});
+      documents.push_back({r.header.lsn, o, Buffer(r.body)});
     }
+    std::move(documents.begin(), documents.end(), std::back_inserter(out));
     at_ += n;
     co_return Result<>();
   }

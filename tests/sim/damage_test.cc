@@ -299,6 +299,29 @@ TEST_F(DamageTest, ARunningServerIsVerifiedPartByPart) {
   }));
 }
 
+TEST_F(DamageTest, AnExportThatMeetsAReadErrorSkipsNothingWhenAskedAgain) {
+  options_.shard_count = 2;
+  options_.scan_chunk_bytes = 200;
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    for (int i = 0; i < 20; ++i) co_await insert(e, "k" + std::to_string(i));
+  }, Ending::kStopped));
+  ASSERT_FALSE(live([this](Engine& e) -> io::Task<void> {
+    const core::Name name{"db", "c"};
+    auto first = co_await e.export_page(name, {}, 1);
+    EXPECT_TRUE(first.result);
+    std::string path = std::string(kData) + "/db/db/shard_001.1.db";
+    // In the middle of the second shard.
+    EXPECT_TRUE(node_.disk().make_unreadable(path, 4096 + 600, 1, world_.counts()));
+    auto failed = co_await e.export_page(name, first.result->cursor, 1 << 20);
+    EXPECT_EQ(failed.result.error().code, Code::kIo);
+    (*node_.disk().find(path))->unreadable.clear();
+    auto second = co_await e.export_page(name, first.result->cursor, 1 << 20);
+    EXPECT_TRUE(second.result) << second.result.error().text();
+    EXPECT_EQ(first.result->documents.size() + second.result->documents.size(), 20u);
+    EXPECT_TRUE(second.result->cursor.empty());
+  }));
+}
+
 TEST_F(DamageTest, RepairGivesUpWhatIsDamagedAndNothingElse) {
   ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
     for (const char* id : {"a", "b", "c"}) co_await insert(e, id);
