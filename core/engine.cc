@@ -44,19 +44,20 @@ io::Task<Reply<std::optional<Buffer>>> EngineImpl::find_by_id(Name name, Bytes i
   Result<Buffer> key = id_key(id);
   if (!key) co_return refuse<Out>(key);
   Lsn after = read_lsn();
-  OptionalRef ref = co_await lookup(name, after);
-  if (!ref) co_return Reply<Out>{Out(), after};
+  Named named = co_await lookup(name, after);
+  if (!named.ref) co_return Reply<Out>{Out(), named.lsn};
   ShardId shard = shard_of(*key, shared_.settings.shard_count);
-  auto found = co_await at_shard<Out>(shard, [c = *ref, after, shard, k = Bytes(*key)](EngineCore& core) { return core.find(c, after, shard, k); });
+  auto found = co_await at_shard<Out>(shard, [c = *named.ref, after, shard, k = Bytes(*key)](EngineCore& core) { return core.find(c, after, shard, k); });
   co_return Reply<Out>{std::move(found.result), found.lsn};
 }
 
-io::Task<Lsn> EngineImpl::open_snapshot() {
-  auto opened = co_await gather<bool>(shared_, [](EngineCore& core) {
-    core.open_snapshot(core.applied());
-    return true;
+io::Task<EngineImpl::Named> EngineImpl::open_snapshot(Name name) {
+  auto opened = co_await gather<OptionalRef>(shared_, [d = std::string(name.database), c = std::string(name.collection)](EngineCore& core) {
+    OptionalRef ref = core.catalog().collection(d, c);
+    if (ref) core.open_snapshot(core.applied());
+    return ref;
   });
-  co_return opened.lsn;
+  co_return Named{opened.values[0], opened.lsn};
 }
 
 io::Task<void> EngineImpl::close_snapshot(Lsn snapshot) {
@@ -90,19 +91,18 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Query& qu
   Out documents;
   if (query.id_key()) {
     Lsn after = read_lsn();
-    OptionalRef ref = co_await lookup(name, after);
-    if (!ref) co_return Reply<Out>{Out(), after};
+    Named named = co_await lookup(name, after);
+    if (!named.ref) co_return Reply<Out>{Out(), named.lsn};
     Bytes key = *query.id_key();
     ShardId shard = shard_of(key, shared_.settings.shard_count);
     auto found = co_await at_shard<std::optional<Buffer>>(
-        shard, [c = *ref, after, shard, key](EngineCore& core) { return core.find(c, after, shard, key); });
+        shard, [c = *named.ref, after, shard, key](EngineCore& core) { return core.find(c, after, shard, key); });
     if (!found.result) co_return Reply<Out>{fail(found.result), found.lsn};
     if (*found.result && query.matches(**found.result)) documents.push_back(std::move(**found.result));
     co_return Reply<Out>{std::move(documents), found.lsn};
   }
-  OptionalRef ref = co_await lookup(name, read_lsn());
-  if (!ref) co_return Reply<Out>{Out(), committed_lsn()};
-  Lsn snapshot = co_await open_snapshot();
+  auto [ref, snapshot] = co_await open_snapshot(name);
+  if (!ref) co_return Reply<Out>{Out(), snapshot};
   auto found = co_await scan(*ref, snapshot, query, {.documents = limit, .bytes = max_bytes});
   co_await close_snapshot(snapshot);
   if (!found) co_return Reply<Out>{fail(found), snapshot};
@@ -111,13 +111,14 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Query& qu
 }
 
 io::Task<Reply<uint64_t>> EngineImpl::count(Name name, const Query& query) {
-  OptionalRef ref = co_await lookup(name, read_lsn());
-  if (!ref) co_return Reply<uint64_t>{uint64_t{0}, committed_lsn()};
   if (query.matches_all()) {
-    auto counts = co_await gather<Result<int64_t>>(shared_, [c = *ref](EngineCore& core) -> Result<int64_t> {
-      HF_CHECK_OK(core.intact(c));
-      return core.count(c.collection);
-    });
+    auto counts = co_await gather<Result<int64_t>>(
+        shared_, [d = std::string(name.database), c = std::string(name.collection)](EngineCore& core) -> Result<int64_t> {
+          OptionalRef ref = core.catalog().collection(d, c);
+          if (!ref) return 0;
+          HF_CHECK_OK(core.intact(*ref));
+          return core.count(ref->collection);
+        });
     int64_t sum = 0;
     for (const Result<int64_t>& n : counts.values) {
       if (!n) co_return Reply<uint64_t>{fail(n), counts.lsn};
@@ -126,7 +127,8 @@ io::Task<Reply<uint64_t>> EngineImpl::count(Name name, const Query& query) {
     HF_ASSERT(sum >= 0, "all cores were asked at one LSN");
     co_return Reply<uint64_t>{static_cast<uint64_t>(sum), counts.lsn};
   }
-  Lsn snapshot = co_await open_snapshot();
+  auto [ref, snapshot] = co_await open_snapshot(name);
+  if (!ref) co_return Reply<uint64_t>{uint64_t{0}, snapshot};
   Result<uint64_t> sum = uint64_t{0};
   for (uint16_t k = 0; k < shared_.cores.size() && sum; ++k) {
     EngineCore& core = *shared_.cores[k];
@@ -167,6 +169,7 @@ io::Task<Reply<Buffer>> EngineImpl::insert_one(Name name, Bytes document, Repeat
     SOMETIMES(done.stale, "collection-went-away-before-write");
     if (done.stale) continue;
     if (!done.result) co_return Reply<Buffer>{fail(done.result), done.lsn};
+    if (MUTANT("disk-full-refuses-what-was-done") && shared_.disk_full.load()) co_return refuse<Buffer>(Result<>(co_await admit_write()));
     co_return Reply<Buffer>{Buffer(checked->id), done.lsn};
   }
 }
@@ -176,13 +179,17 @@ template <class T, class F>
 io::Task<Reply<T>> EngineImpl::change_first(Name name, const Query& filter, F change) {
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<T>(admitted);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    OptionalRef ref = co_await lookup(name, committed_lsn());
-    if (!ref) co_return Reply<T>{T(), committed_lsn()};
+    OptionalRef ref;
     Buffer key;
     if (filter.id_key()) {
+      Named named = co_await lookup(name, committed_lsn());
+      if (!named.ref) co_return Reply<T>{T(), named.lsn};
+      ref = named.ref;
       key = *filter.id_key();
     } else {
-      Lsn snapshot = co_await open_snapshot();
+      auto [there, snapshot] = co_await open_snapshot(name);
+      if (!there) co_return Reply<T>{T(), snapshot};
+      ref = there;
       auto found = co_await scan(*ref, snapshot, filter, {.documents = 1, .bytes = UINT64_MAX});
       co_await close_snapshot(snapshot);
       if (!found) co_return Reply<T>{fail(found), snapshot};
@@ -394,14 +401,10 @@ io::Task<Reply<bool>> EngineImpl::flush() {
 }
 
 io::Task<Reply<ExportPage>> EngineImpl::export_page(Name name, Bytes cursor, uint64_t max_bytes) {
-  CollectionRef c;
-  if (cursor.empty()) {
-    OptionalRef ref = co_await lookup(name, read_lsn());
-    if (!ref) co_return Reply<ExportPage>{ExportPage{{}, {}, committed_lsn()}, committed_lsn()};
-    c = *ref;
-  }
   auto page = co_await io::call_on<Result<ExportPage>>(
-      host_.cores, CoreId(0), [this, c, token = Buffer(cursor), max_bytes] { return exports_->page(c, token, max_bytes); });
+      host_.cores, CoreId(0), [this, d = std::string(name.database), c = std::string(name.collection), token = Buffer(cursor), max_bytes] {
+        return exports_->page({d, c}, token, max_bytes);
+      });
   Lsn lsn = page ? page->snapshot : Lsn();
   co_return Reply<ExportPage>{std::move(page), lsn};
 }

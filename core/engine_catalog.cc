@@ -39,14 +39,14 @@ io::Task<EngineCore*> EngineImpl::up_to_date(Lsn after) {
 
 Lsn EngineImpl::read_lsn() { return MUTANT("read-at-stale-lsn") ? Lsn() : committed_lsn(); }
 
-io::Task<EngineImpl::OptionalRef> EngineImpl::lookup(Name name, Lsn after) {
+io::Task<EngineImpl::Named> EngineImpl::lookup(Name name, Lsn after) {
   EngineCore* core = co_await up_to_date(after);
-  co_return core->catalog().collection(name.database, name.collection);
+  co_return Named{core->catalog().collection(name.database, name.collection), core->seen()};
 }
 
 io::Task<Result<CollectionRef>> EngineImpl::resolve(Name name) {
   for (;;) {
-    if (OptionalRef found = co_await lookup(name, committed_lsn())) co_return *found;
+    if (Named found = co_await lookup(name, committed_lsn()); found.ref) co_return *found.ref;
     HF_CO_CHECK_OK(check_database_name(name.database));
     HF_CO_CHECK_OK(check_collection_name(name.collection));
     Created created = co_await io::call_on<Created>(
@@ -58,7 +58,7 @@ io::Task<Result<CollectionRef>> EngineImpl::resolve(Name name) {
 
 io::Task<EngineImpl::Created> EngineImpl::create_on_core_0(std::string database, std::string collection) {
   co_await catalog_turn_.acquire(1);
-  EngineCore& core = *shared_.cores[0];
+  EngineCore& core = *co_await up_to_date(committed_lsn());
   Created out;
   const Catalog& catalog = core.catalog();
   if (catalog.collection(database, collection)) {
@@ -87,16 +87,16 @@ io::Task<EngineImpl::Created> EngineImpl::create_on_core_0(std::string database,
 
 io::Task<Reply<bool>> EngineImpl::drop_on_core_0(std::string database, std::string collection) {
   co_await catalog_turn_.acquire(1);
-  EngineCore& core = *shared_.cores[0];
+  EngineCore& core = *co_await up_to_date(MUTANT("drop-answers-at-a-stale-lsn") ? Lsn() : committed_lsn());
   Reply<bool> out{false, core.applied()};
   if (OptionalRef ref = core.catalog().collection(database, collection)) {
-    for (uint16_t k = 0; k < shared_.cores.size(); ++k)
+    for (uint16_t k = 0; k < shared_.cores.size() && !MUTANT("drop-skips-barrier"); ++k)
       co_await io::call_on<bool>(host_.cores, CoreId(k), [&c = *shared_.cores[k], id = ref->collection] { return c.close_gate(id); });
     auto entry = std::make_shared<Submission>(CoreId(0));
     Buffer body = encode({CatalogChange::Kind::kDropCollection, ref->database, ref->collection, {}});
     entry->add({EffectKind::kCatalog, ref->database, ShardId(0), ref->collection, {}, body});
     shared_.journal->append(entry);
-    co_await entry->applied.wait();
+    if (!MUTANT("drop-acked-before-commit")) co_await entry->applied.wait();
     out = {true, entry->lsn};
   }
   catalog_turn_.release(1);
@@ -118,22 +118,22 @@ io::Task<Reply<bool>> EngineImpl::drop_collection(Name name) {
 
 io::Task<Reply<bool>> EngineImpl::database_exists(std::string_view database) {
   EngineCore* core = co_await up_to_date(committed_lsn());
-  co_return Reply<bool>{core->catalog().database(database) != nullptr, core->applied()};
+  co_return Reply<bool>{core->catalog().database(database) != nullptr, core->seen()};
 }
 
 io::Task<Reply<bool>> EngineImpl::collection_exists(Name name) {
   EngineCore* core = co_await up_to_date(committed_lsn());
-  co_return Reply<bool>{core->catalog().collection(name.database, name.collection).has_value(), core->applied()};
+  co_return Reply<bool>{core->catalog().collection(name.database, name.collection).has_value(), core->seen()};
 }
 
 io::Task<Reply<std::vector<std::string>>> EngineImpl::list_databases() {
   EngineCore* core = co_await up_to_date(committed_lsn());
-  co_return Reply<std::vector<std::string>>{core->catalog().database_names(), core->applied()};
+  co_return Reply<std::vector<std::string>>{core->catalog().database_names(), core->seen()};
 }
 
 io::Task<Reply<std::vector<std::string>>> EngineImpl::list_collections(std::string_view database) {
   EngineCore* core = co_await up_to_date(committed_lsn());
-  co_return Reply<std::vector<std::string>>{core->catalog().collection_names(database), core->applied()};
+  co_return Reply<std::vector<std::string>>{core->catalog().collection_names(database), core->seen()};
 }
 
 }  // namespace holdfast::core

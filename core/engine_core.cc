@@ -53,7 +53,10 @@ io::Task<void> EngineCore::run() {
       d->marker();
       continue;
     }
+    applying_ = d->batch->through;
     for (const EntryRef& entry : d->batch->entries) {
+      // Whatever reads records from the disk to apply an entry lets others run in the midst of a batch.
+      if (MAY_MISBEHAVE("apply-pauses-in-a-batch")) co_await io::sleep_for(milliseconds(1));
       Result<> done = co_await apply_entry(*entry);
       if (!done) {
         // What is committed must be applied; there is no going on without it.
@@ -86,7 +89,7 @@ io::Task<Result<>> EngineCore::apply_effect(Lsn lsn, const Effect& effect) {
     HF_CO_TRY(slow, co_await shard.apply(lsn, effect));
     change = slow;
   }
-  counts_[effect.collection] += *change;
+  add_to_count(effect.collection, *change);
   co_return Result<>();
 }
 
@@ -122,7 +125,7 @@ io::Task<Result<>> EngineCore::apply_entry(const Entry& entry) {
     if (effect->kind != EffectKind::kCatalog) {
       if (!mine(*effect)) continue;
       if (std::optional<int> change = try_apply(entry.lsn, *effect)) {
-        counts_[effect->collection] += *change;
+        add_to_count(effect->collection, *change);
         overlay_.applied(effect->collection, effect->key, entry);
         continue;
       }

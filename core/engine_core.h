@@ -20,6 +20,7 @@
 #include "core/overlay.h"
 #include "core/quarantine.h"
 #include "core/shard.h"
+#include "io/base/probe.h"
 
 namespace holdfast::core {
 
@@ -97,6 +98,8 @@ class EngineCore {
   void close() { deliveries_.close(); }
 
   Lsn applied() const { return applied_; }
+  /// What an answer rests on that looks at this core's state now. In the midst of a batch, when applying waits for the disk, more than applied().
+  Lsn seen() const { return std::max(applied_, applying_); }
   io::Task<void> applied_through(Lsn lsn);
   /// Returns when this core has applied the entry, with its LSN; at once for null. Of entries that another core posted only those whose LSN is known.
   io::Task<Lsn> applied(SubmissionRef entry);
@@ -229,6 +232,9 @@ class EngineCore {
   Result<> apply_catalog(Lsn lsn, const Effect& effect);
   io::Task<Result<>> apply_entry(const Entry& entry);
   void note_progress();
+  void add_to_count(CollectionId collection, int change) {
+    if (change > 0 || !MUTANT("count-ignores-deletes")) counts_[collection] += change;
+  }
 
   EngineShared& shared_;
   CoreId core_;
@@ -243,6 +249,7 @@ class EngineCore {
 
   io::Channel<Delivery> deliveries_;
   Lsn applied_;
+  Lsn applying_;  // through the batch that is being applied
   io::WaitList applied_changed_;
   std::deque<std::pair<Time, Lsn>> progress_;  // samples of applied_, one a second, for the repeat window
 };

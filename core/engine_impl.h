@@ -62,14 +62,19 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<EngineCore*> up_to_date(Lsn after);
   /// What a read that comes now must see at least.
   Lsn read_lsn();
-  io::Task<OptionalRef> lookup(Name name, Lsn after);
+  struct Named {
+    OptionalRef ref;
+    Lsn lsn;  ///< what that rests on
+  };
+  io::Task<Named> lookup(Name name, Lsn after);
   io::Task<Result<CollectionRef>> resolve(Name name);
   io::Task<Created> create_on_core_0(std::string database, std::string collection);
   io::Task<Reply<bool>> drop_on_core_0(std::string database, std::string collection);
   io::Task<Result<>> admit_write();
   template <class T, class F>
   io::Task<Evaluated<T>> at_shard(ShardId shard, F evaluate);
-  io::Task<Lsn> open_snapshot();
+  /// A snapshot of what has that name at its LSN; it is open only when there is something.
+  io::Task<Named> open_snapshot(Name name);
   io::Task<void> close_snapshot(Lsn snapshot);
   static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
   io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Query& query, EngineCore::ScanLimits limits);

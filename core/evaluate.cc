@@ -64,7 +64,7 @@ SubmissionRef EngineCore::post(Overlay::Locked document, const Effect& effect) {
 }
 
 io::Task<Lsn> EngineCore::applied(SubmissionRef entry) {
-  if (!entry) co_return applied_;
+  if (!entry) co_return seen();
   if (entry->origin == core_) {
     co_await entry->applied.wait();
   } else {
@@ -107,6 +107,7 @@ io::Task<Evaluated<bool>> EngineCore::insert(CollectionRef c, Lsn after, ShardId
 
 io::Task<Evaluated<std::optional<Buffer>>> EngineCore::find(CollectionRef c, Lsn after, ShardId shard, Bytes key) {
   if (applied_ < after) co_await applied_through(after);
+  SOMETIMES(seen() > applied_, "read-in-the-midst-of-a-batch");
   Slot& s = slot(c.database, shard);
   if (MUTANT("uncommitted-visible")) {
     if (Overlay::Locked locked = overlay_.try_lock({c.collection, key})) {
@@ -114,21 +115,20 @@ io::Task<Evaluated<std::optional<Buffer>>> EngineCore::find(CollectionRef c, Lsn
       std::optional<Buffer> body;
       if (pending && pending->exists) body = Buffer(pending->body);
       overlay_.unlock(locked);
-      if (body) co_return Evaluated<std::optional<Buffer>>{std::move(body), applied_};
+      if (body) co_return Evaluated<std::optional<Buffer>>{std::move(body), seen()};
     }
   }
-  if (Result<> known = intact(s, c.collection, key); !known) co_return Evaluated<std::optional<Buffer>>{fail(known), applied_};
+  if (Result<> known = intact(s, c.collection, key); !known) co_return Evaluated<std::optional<Buffer>>{fail(known), seen()};
   if (auto answer = s.shard->try_find(c.collection, key)) {
     std::optional<Buffer> body;
     if (answer->exists) body = Buffer(answer->body);
-    co_return Evaluated<std::optional<Buffer>>{std::move(body), applied_};
+    co_return Evaluated<std::optional<Buffer>>{std::move(body), seen()};
   }
-  Lsn at = applied_;
   Result<std::optional<Document>> found = co_await s.shard->find(c.collection, key);
-  if (!found) co_return Evaluated<std::optional<Buffer>>{fail(found), at};
+  if (!found) co_return Evaluated<std::optional<Buffer>>{fail(found), seen()};
   std::optional<Buffer> body;
   if (*found) body = std::move((*found)->body);
-  co_return Evaluated<std::optional<Buffer>>{std::move(body), at};
+  co_return Evaluated<std::optional<Buffer>>{std::move(body), seen()};
 }
 
 // ---- Update ----
@@ -197,14 +197,14 @@ io::Task<Evaluated<bool>> EngineCore::prepare(CollectionRef c, Lsn after, std::v
     Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
     if (!now) {
       finish(c, items, nullptr);
-      co_return Evaluated<bool>{fail(now), applied_};
+      co_return Evaluated<bool>{fail(now), seen()};
     }
     item->rests_on = now->pending;
     if (now->exists)
       item->state = is_repeat(*now, item->document, *find_id(item->document), repeat) ? PreparedInsert::State::kRepeat
                                                                                      : PreparedInsert::State::kDuplicate;
   }
-  co_return Evaluated<bool>{true, applied_};
+  co_return Evaluated<bool>{true, seen()};
 }
 
 void EngineCore::finish(CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry) {

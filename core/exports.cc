@@ -20,11 +20,12 @@ Buffer Exports::token(uint64_t id, uint64_t page) const {
   return b;
 }
 
-io::Task<Result<ExportPage>> Exports::page(CollectionRef collection, Buffer cursor, uint64_t max_bytes) {
+io::Task<Result<ExportPage>> Exports::page(Of of, Buffer cursor, uint64_t max_bytes) {
   drop_idle();
   if (cursor.empty()) {
-    HF_CO_TRY(id, co_await begin(collection));
-    co_return co_await serve(id, 1, max_bytes);
+    HF_CO_TRY(begun, co_await begin(std::move(of)));
+    if (!begun.id) co_return ExportPage{{}, {}, begun.snapshot};
+    co_return co_await serve(*begun.id, 1, max_bytes);
   }
   if (cursor.size() != kTokenBytes) co_return fail(Code::kBadRequest, "this is no cursor of an export");
   ByteReader in(cursor);
@@ -49,23 +50,30 @@ void Exports::make_room() {
   exports_.erase(victim);
 }
 
-io::Task<Result<uint64_t>> Exports::begin(CollectionRef collection) {
+/// Names are resolved at the snapshot, so that an export holds what had the name then.
+io::Task<Result<Exports::Begun>> Exports::begin(Of of) {
   make_room();
   if (exports_.size() >= shared_.options.max_exports)
     co_return fail(Code::kOverloaded, "too many exports are open: end one, or wait until one has been idle long enough");
   uint64_t id = ++last_id_;
   Export& e = exports_[id];
-  e.collection = collection;
   e.used = shared_.host.clock.now();
   ++e.users;
-  auto opened = co_await gather<bool>(shared_, [](EngineCore& core) {
-    core.open_snapshot(core.applied());
-    return true;
+  auto opened = co_await gather<std::optional<CollectionRef>>(shared_, [of = std::move(of)](EngineCore& core) {
+    std::optional<CollectionRef> ref = core.catalog().collection(of.database, of.collection);
+    if (ref) core.open_snapshot(core.applied());
+    return ref;
   });
+  --e.users;
+  const std::optional<CollectionRef>& ref = opened.values[0];
+  if (!ref) {
+    exports_.erase(id);
+    co_return Begun{std::nullopt, opened.lsn};
+  }
+  e.collection = *ref;
   e.snapshot = opened.lsn;
   e.holds_snapshot = true;
-  --e.users;
-  co_return id;
+  co_return Begun{id, opened.lsn};
 }
 
 io::Task<Result<ExportPage>> Exports::serve(uint64_t id, uint64_t page, uint64_t max_bytes) {

@@ -16,8 +16,12 @@ class Exports {
  public:
   Exports(EngineShared& shared, uint64_t incarnation) : shared_(shared), incarnation_(incarnation) {}
 
-  /// On core 0. `name` counts when `cursor` is empty.
-  io::Task<Result<ExportPage>> page(CollectionRef collection, Buffer cursor, uint64_t max_bytes);
+  struct Of {
+    std::string database;
+    std::string collection;
+  };
+  /// On core 0. `of` counts when `cursor` is empty.
+  io::Task<Result<ExportPage>> page(Of of, Buffer cursor, uint64_t max_bytes);
   /// Ends the exports that have been idle too long.
   void drop_idle();
 
@@ -40,7 +44,11 @@ class Exports {
     uint32_t users = 0;
   };
 
-  io::Task<Result<uint64_t>> begin(CollectionRef collection);
+  struct Begun {
+    std::optional<uint64_t> id;  ///< none: there is nothing of that name
+    Lsn snapshot;
+  };
+  io::Task<Result<Begun>> begin(Of of);
   io::Task<Result<ExportPage>> serve(uint64_t id, uint64_t page, uint64_t max_bytes);
   io::Task<Result<>> advance(uint64_t id, Export& e, uint64_t max_bytes);
   void let_snapshot_go(uint64_t id, Export& e);
