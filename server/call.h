@@ -13,6 +13,8 @@ class Answers {
   virtual ~Answers() = default;
   /// What to append the answer to, until the next wait; null when nobody is there to read it.
   virtual Buffer* open() = 0;
+  /// Whether the peer has neither gone nor closed its side.
+  virtual bool is_whole() const = 0;
   /// The answer stands at the end of what open() gave, `bytes` long.
   virtual void written(size_t bytes) = 0;
 };
@@ -24,9 +26,10 @@ struct Call {
   wire::ReplyWriter::Framing framing = wire::ReplyWriter::Framing::kFrame;
   size_t reply_limit = wire::kMaxReplyPayload;
   wire::Request request{};
-  core::Repeat repeat = core::Repeat::kByShape;
-  std::optional<Hash128> insert{};  ///< of an insert that its session may take for a repeat
   bool silent = false;  ///< NoReply: nothing is sent
+  bool failed = false;  ///< once answered: with an error
+  /// Of an insert that may be the repeat of one whose connection broke (see RepeatTable).
+  std::optional<Hash128> fingerprint{};
   Lsn lsn{};            ///< once answered: what the answer rests on
 
   core::Engine& engine() const { return core.engine(); }
@@ -52,6 +55,8 @@ struct Call {
     answer(rests_on, [](wire::ReplyWriter&) {});
   }
   void fail(const Error& error, Lsn rests_on);
+  /// Asked once an insert was refused as a duplicate: whether it is a repeat, and to be tried again as one.
+  io::Task<bool> may_repeat();
   void fail(const Error& error) { fail(error, engine().committed_lsn()); }
 
  private:

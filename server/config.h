@@ -27,7 +27,7 @@ struct Limits {
   Duration patience_when_full = seconds(5);  ///< the same while requests wait for room
   Duration late_reply = seconds(14);         ///< see Session; 0: never
   Duration repeat_window = seconds(60);      ///< how long inserts of broken connections are remembered …
-  uint32_t repeats = 16'384;                 ///< … and how many, per core
+  uint32_t repeats = 16'384;                 ///< … and how many
   Duration sweep = seconds(1);               ///< how often the bounds in time are looked at
   Duration linger = seconds(2);              ///< for a refused peer to read why
   uint32_t lingering = 64;  ///< refused connections that may linger at once; further ones are closed unanswered

@@ -61,8 +61,14 @@ io::Task<void> begin(Call& call) {
   return {};
 }
 
+io::Task<bool> Call::may_repeat() {
+  if (!fingerprint || !answers.is_whole()) co_return false;
+  co_return co_await core.may_repeat(*fingerprint);
+}
+
 void Call::fail(const Error& error, Lsn rests_on) {
   lsn = rests_on;
+  failed = true;
   core.metrics.count_error(error.code);
   if (silent && core.facts().host.log.enabled(io::Level::kDebug))
     core.log(io::Level::kDebug,

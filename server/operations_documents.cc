@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "io/base/probe.h"
 #include "io/wire/args.h"
 #include "server/operations.h"
 
@@ -50,15 +49,9 @@ Result<> check_ids_fit(const Call& call, const std::vector<Bytes>& documents) {
   return {};
 }
 
-// Whether an insert that the engine refused is a repeat all the same: that of a client that connected again at once can
-// begin before this core has heard of the broken connection.
 template <class T>
-bool repeats_after_all(Call& call, const core::Reply<T>& done) {
-  if (done.result || done.result.error().code != Code::kDuplicateKey) return false;
-  if (call.repeat == core::Repeat::kAccept) return false;
-  if (!call.insert || !call.core.repeats.contains(*call.insert, call.core.executor().now())) return false;
-  SOMETIMES(true, "insert-overtook-the-news-of-a-break");
-  return true;
+bool is_duplicate(const Result<T>& result) {
+  return !result && result.error().code == Code::kDuplicateKey;
 }
 
 Error not_found() { return {Code::kNotFound, "document not found"}; }
@@ -84,8 +77,8 @@ void answer_documents(Call& call, Lsn lsn, std::vector<Buffer> documents) {
 io::Task<void> insert_one(Call& call) {
   Result<Bytes> document = wire::parse_insert_one(call.request.args);
   if (!document) co_return call.fail(document.error());
-  auto done = co_await call.engine().insert_one(call.name(), *document, call.repeat);
-  if (repeats_after_all(call, done))
+  auto done = co_await call.engine().insert_one(call.name(), *document, core::Repeat::kByShape);
+  if (is_duplicate(done.result) && co_await call.may_repeat())
     done = co_await call.engine().insert_one(call.name(), *document, core::Repeat::kAccept);
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);
   call.answer(done.lsn, [&](wire::ReplyWriter& reply) { reply.result().map(1).string("id").raw(*done.result); });
@@ -99,8 +92,8 @@ io::Task<void> insert_many(Call& call) {
   for (Bytes document; many->next(document);) documents.push_back(document);
   if (ids_may_not_fit(call, many->size(), documents.size()))
     if (Result<> fits = check_ids_fit(call, documents); !fits) co_return call.fail(fits.error());
-  auto done = co_await call.engine().insert_many(call.name(), documents, call.repeat);
-  if (repeats_after_all(call, done))
+  auto done = co_await call.engine().insert_many(call.name(), documents, core::Repeat::kByShape);
+  if (is_duplicate(done.result) && co_await call.may_repeat())
     done = co_await call.engine().insert_many(call.name(), std::move(documents), core::Repeat::kAccept);
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);
   call.answer(done.lsn, [&](wire::ReplyWriter& reply) {

@@ -16,6 +16,7 @@ class Collected final : public Answers {
  public:
   explicit Collected(Buffer text) : text_(std::move(text)) {}
   Buffer* open() override { return &text_; }
+  bool is_whole() const override { return true; }
   void written(size_t) override {}
   Buffer& text() { return text_; }
 

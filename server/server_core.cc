@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "io/base/probe.h"
 #include "server/session.h"
 
 namespace holdfast::server {
@@ -155,22 +156,45 @@ void ServerCore::each_session(F f) {
 
 // --- Between cores.
 
-void ServerCore::remember_insert(Hash128 fingerprint) {
-  repeats.add(fingerprint, executor_.now());
-  if (id_ == CoreId(0)) return spread_insert(fingerprint, id_);
-  facts_.host.cores.send(id_, CoreId(0), [&first = *all_[0], fingerprint, origin = id_] {
-    first.repeats.add(fingerprint, first.executor_.now());
-    first.spread_insert(fingerprint, origin);
+template <class F>
+void ServerCore::on_core_0(F f) {
+  if (id_ == CoreId(0)) return f(*all_[0]);
+  facts_.host.cores.send(id_, CoreId(0), [&first = *all_[0], f] { f(first); });
+}
+
+void ServerCore::insert_broke(Hash128 fingerprint) {
+  on_core_0([fingerprint](ServerCore& first) { first.repeats.add(fingerprint, first.executor_.now()); });
+}
+
+uint64_t ServerCore::insert_broke_under_way(Hash128 fingerprint) {
+  uint64_t insert = uint64_t{id_.value} << 48 | ++broken_inserts_;
+  on_core_0([insert, fingerprint](ServerCore& first) { first.repeats.begin(insert, fingerprint); });
+  return insert;
+}
+
+void ServerCore::insert_ended(uint64_t insert, bool inserted) {
+  on_core_0([insert, inserted](ServerCore& first) {
+    first.repeats.end(insert, inserted, first.executor_.now());
+    first.insert_ended_.notify_all();
   });
 }
 
-// From core 0 to all but itself and the origin.
-void ServerCore::spread_insert(Hash128 fingerprint, CoreId origin) {
-  for (const auto& other : all_) {
-    if (other->id() == id_ || other->id() == origin) continue;
-    facts_.host.cores.send(id_, other->id(),
-                           [&core = *other, fingerprint] { core.repeats.add(fingerprint, core.executor_.now()); });
+io::Task<bool> ServerCore::may_repeat(Hash128 fingerprint) {
+  io::OneShot<bool> answer;
+  on_core_0([&answer, fingerprint, asker = id_](ServerCore& first) {
+    // Which of those that broke came before is decided here, where messages arrive in order.
+    first.executor_.spawn(first.answer_repeat(fingerprint, first.repeats.last_begun(), asker, answer));
+  });
+  co_return co_await answer.take();
+}
+
+io::Task<void> ServerCore::answer_repeat(Hash128 fingerprint, uint64_t broke_before, CoreId asker, io::OneShot<bool>& answer) {
+  while (repeats.under_way(fingerprint, broke_before)) {
+    SOMETIMES(true, "repeat-waits-for-the-first-attempt");
+    co_await insert_ended_.wait();
   }
+  bool may = repeats.take(fingerprint, executor_.now());
+  facts_.host.cores.send(id_, asker, [&answer, may] { answer.set(may); });
 }
 
 Metrics ServerCore::metrics_now() const {

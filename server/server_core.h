@@ -76,9 +76,16 @@ class ServerCore {
   void hurry();
   bool stopping() const { return stopping_; }
 
-  /// Remembers an insert of a broken connection, on every core: here at once, elsewhere by way of core 0, so that core
-  /// 0 can tell when no such message is left.
-  void remember_insert(Hash128 fingerprint);
+  // Inserts of broken connections (see RepeatTable), told to core 0 in the order of these calls.
+
+  /// One that has inserted; its answer may not have been read.
+  void insert_broke(Hash128 fingerprint);
+  /// One that is under way, and how it ended. Returns the number to end it by.
+  uint64_t insert_broke_under_way(Hash128 fingerprint);
+  void insert_ended(uint64_t insert, bool inserted);
+  /// Whether an insert that was refused as a duplicate is the repeat of such a one. True at most once for each. Requires
+  /// that its own connection has not broken yet: of two that wait, the later waits for the earlier.
+  io::Task<bool> may_repeat(Hash128 fingerprint);
   /// What all cores have counted.
   io::Task<Metrics> total_metrics();
   Metrics metrics_now() const;
@@ -87,7 +94,7 @@ class ServerCore {
   Budget large_frames;  ///< frames above Limits::large_frame, from the announcement of their length to the end of their
                         ///< request
   BufferPool buffers;
-  RepeatTable repeats;
+  RepeatTable repeats;  ///< that of core 0 is the server's
   Metrics metrics;
   bool notes_handshakes = true;   ///< an attempt to encrypt is logged once
   uint32_t open_connections = 0;  ///< of the whole server; kept on core 0
@@ -99,7 +106,9 @@ class ServerCore {
   io::Task<void> watch();
   io::Task<bool> ended_by(Time deadline);
   void warn_when_full();
-  void spread_insert(Hash128 fingerprint, CoreId origin);
+  template <class F>
+  void on_core_0(F f);
+  io::Task<void> answer_repeat(Hash128 fingerprint, uint64_t broke_before, CoreId asker, io::OneShot<bool>& answer);
   void task_ended();
   template <class F>
   void each_session(F f);
@@ -112,6 +121,8 @@ class ServerCore {
   uint32_t refusals_ = 0;
   size_t running_ = 0;    ///< tasks: sessions, refusals, the watch
   io::WaitList changed_;  ///< a task has ended, or somebody is in a hurry
+  uint64_t broken_inserts_ = 0;
+  io::WaitList insert_ended_;  ///< core 0: of those whose connection broke
   io::Event stopped_;
   bool stopping_ = false;
   bool hurried_ = false;

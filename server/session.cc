@@ -84,7 +84,8 @@ io::Task<bool> Session::read_more() {
   if (*n == 0) {
     // The peer has closed its side, and may still read: what runs is answered. An insert whose answer has not left is
     // one that it may repeat.
-    if (under_way_ > 0 || unsent_ > 0) remember_insert();
+    peer_closed_ = true;
+    if (under_way_ > 0 || unsent_ > 0) insert_broke();
     co_return false;
   }
   core_.metrics.bytes_received += *n;
@@ -189,28 +190,39 @@ Fiber Session::execute(Payload payload, Hold hold) {
   if (!parsed) {
     call.fail(parsed.error());
   } else if (begin_call(call)) {
+    uint64_t request = note_insert(call);
     if (io::Task<void> work = begin(call)) co_await std::move(work);
+    insert_ended(request, !call.failed);
   }
   end_request(std::move(payload), hold);
 }
 
 // What a session knows about its requests. False: answered already.
 bool Session::begin_call(Call& call) {
-  wire::Op op = call.request.op;
   last_insert_.reset();
   if (core_.stopping()) {
     call.fail({Code::kShuttingDown, "the server is stopping; connect again when it is back"});
     return false;
   }
-  if (op == wire::Op::kHello) matches_ids_ = true;
-  if (op == wire::Op::kInsertOne || op == wire::Op::kInsertMany) {
-    last_insert_ = call.insert = insert_fingerprint(call.request);
-    if (!core_.repeats.empty() && core_.repeats.contains(*last_insert_, started_)) {
-      SOMETIMES(true, "insert-repeated-after-a-break");
-      call.repeat = core::Repeat::kAccept;
-    }
-  }
+  if (call.request.op == wire::Op::kHello) matches_ids_ = true;
   return true;
+}
+
+// The request's number.
+uint64_t Session::note_insert(Call& call) {
+  ++requests_;
+  if (call.request.op == wire::Op::kInsertOne || call.request.op == wire::Op::kInsertMany) {
+    call.fingerprint = insert_fingerprint(call.request, connection_->peer());
+    last_insert_ = {*call.fingerprint, requests_};
+  }
+  return requests_;
+}
+
+void Session::insert_ended(uint64_t request, bool inserted) {
+  if (!last_insert_ || last_insert_->request != request) return;
+  last_insert_->under_way = false;
+  if (last_insert_->broke) core_.insert_ended(*last_insert_->broke, inserted);
+  if (last_insert_->broke || !inserted) last_insert_.reset();
 }
 
 void Session::end_request(Payload payload, Hold hold) {
@@ -290,15 +302,20 @@ void Session::sent(uint64_t bytes) {
 
 void Session::break_off() {
   if (std::exchange(broken_, true)) return;
-  remember_insert();
+  insert_broke();
   connection_->close();
   sent(output_.size());
   core_.buffers.give(std::exchange(output_, Buffer()));
   changed_.notify_one();
 }
 
-void Session::remember_insert() {
-  if (last_insert_) core_.remember_insert(*std::exchange(last_insert_, std::nullopt));
+// The newest request's answer may not be read.
+void Session::insert_broke() {
+  if (!last_insert_ || last_insert_->broke) return;
+  if (last_insert_->under_way)
+    last_insert_->broke = core_.insert_broke_under_way(last_insert_->fingerprint);
+  else
+    core_.insert_broke(std::exchange(last_insert_, std::nullopt)->fingerprint);
 }
 
 void Session::finish() {

@@ -71,17 +71,20 @@ class Session final : public io::ListNode, private Answers {
   Payload keep(Bytes payload);
   Fiber execute(Payload payload, Hold hold);
   bool begin_call(Call& call);
+  uint64_t note_insert(Call& call);
   void end_request(Payload payload, Hold hold);
 
   Fiber write_loop();
   io::Task<Result<>> write_out();
   void sent(uint64_t bytes);
   void break_off();
-  void remember_insert();
+  void insert_broke();
+  void insert_ended(uint64_t request, bool inserted);
   void something_ended();
 
   // Answers
   Buffer* open() override;
+  bool is_whole() const override { return !broken_ && !peer_closed_; }
   void written(size_t bytes) override;
 
   ServerCore& core_;
@@ -97,9 +100,18 @@ class Session final : public io::ListNode, private Answers {
   uint32_t under_way_ = 0;
   bool matches_ids_ = false;  ///< the client has pipelined or said hello
   bool finishing_ = false;
+  bool peer_closed_ = false;  ///< nothing more will come
   bool broken_ = false;  ///< nothing is read or written any more
   bool ended_ = false;
-  std::optional<Hash128> last_insert_;  ///< the newest request, when it is an insert
+  /// The newest request, when it is an insert that has not failed.
+  struct LastInsert {
+    Hash128 fingerprint;
+    uint64_t request;
+    bool under_way = true;
+    std::optional<uint64_t> broke{};  ///< core 0 knows it by that number: its connection broke while it was under way
+  };
+  std::optional<LastInsert> last_insert_;
+  uint64_t requests_ = 0;
 
   Buffer output_;  ///< answers that wait for the write under way
   Buffer writing_;

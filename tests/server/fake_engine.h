@@ -27,6 +27,8 @@ class FakeEngine final : public core::Engine {
   std::vector<std::string> damage;  ///< what a verification finds
   /// Calls that begin while this is set wait until let_go().
   bool held = false;
+  /// Inserts that happen while this is set are answered after let_go().
+  bool held_after = false;
   void let_go() {
     held = false;
     gate_.notify_all();
@@ -48,7 +50,9 @@ class FakeEngine final : public core::Engine {
   io::Task<Reply<Buffer>> insert_one(Name name, Bytes document, core::Repeat repeat) override {
     last_repeat = repeat;
     co_await begin("insert_one", name);
-    co_return end(insert(name, document, repeat));
+    Result<Buffer> inserted = insert(name, document, repeat);
+    if (held_after) co_await gate_.wait();
+    co_return end(std::move(inserted));
   }
   io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents,
                                                    core::Repeat repeat) override {

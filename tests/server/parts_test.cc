@@ -65,17 +65,40 @@ TEST(RepeatTable, ForgetsByAgeAndByNumber) {
   RepeatTable table(seconds(60), 3);
   table.add(print(1), at(0));
   table.add(print(2), at(10));
-  EXPECT_TRUE(table.contains(print(1), at(60)));
-  EXPECT_FALSE(table.contains(print(1), at(61)));
-  EXPECT_FALSE(table.contains(print(9), at(10)));
+  EXPECT_FALSE(table.take(print(1), at(61)));
+  EXPECT_FALSE(table.take(print(9), at(10)));
   table.add(print(3), at(20));
   table.add(print(4), at(20));
-  EXPECT_FALSE(table.contains(print(1), at(20))) << "three fit";
-  EXPECT_TRUE(table.contains(print(2), at(20)));
+  EXPECT_FALSE(table.take(print(1), at(20))) << "three fit";
   table.forget_old(at(75));
   EXPECT_EQ(table.size(), 2u);
+  EXPECT_TRUE(table.take(print(3), at(80)));
   table.forget_old(at(100));
-  EXPECT_TRUE(table.empty());
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(RepeatTable, GivesEachInsertionAwayOnce) {
+  RepeatTable table(seconds(60), 10);
+  table.add(print(1), at(0));
+  EXPECT_TRUE(table.take(print(1), at(60)));
+  EXPECT_FALSE(table.take(print(1), at(60)));
+  table.add(print(1), at(60));
+  EXPECT_TRUE(table.take(print(1), at(61))) << "whoever took it broke in turn";
+}
+
+TEST(RepeatTable, WhatIsUnderWayCountsWhenItHasInserted) {
+  RepeatTable table(seconds(60), 10);
+  table.begin(1, print(7));
+  uint64_t after_first = table.last_begun();
+  table.begin(2, print(7));
+  EXPECT_TRUE(table.under_way(print(7), after_first));
+  EXPECT_FALSE(table.under_way(print(8), after_first));
+  table.end(1, false, at(0));
+  EXPECT_FALSE(table.under_way(print(7), after_first)) << "the second began later";
+  EXPECT_TRUE(table.under_way(print(7), table.last_begun()));
+  EXPECT_FALSE(table.take(print(7), at(0))) << "the first was refused";
+  table.end(2, true, at(0));
+  EXPECT_TRUE(table.take(print(7), at(0)));
 }
 
 TEST(RepeatTable, RemembersFromTheLastTime) {
@@ -83,24 +106,25 @@ TEST(RepeatTable, RemembersFromTheLastTime) {
   table.add(print(1), at(0));
   table.add(print(1), at(50));
   table.forget_old(at(70));
-  EXPECT_TRUE(table.contains(print(1), at(100)));
-  table.forget_old(at(111));
-  EXPECT_TRUE(table.empty());
-  EXPECT_FALSE(table.contains(print(1), at(111)));
+  EXPECT_EQ(table.size(), 1u);
+  EXPECT_FALSE(table.take(print(1), at(111)));
+  EXPECT_TRUE(table.take(print(1), at(110)));
 }
 
-TEST(RepeatTable, TakesInsertsForTheSameByAllThatTheyDoButNotByTheirId) {
+TEST(RepeatTable, TakesInsertsForTheSameByAllThatTheyDoAndWhoSendsThem) {
   wire::Request base{.id = 1, .op = wire::Op::kInsertOne, .collection = "c", .database = "d", .args = "x"};
   auto with = [&](auto change) {
     wire::Request r = base;
     change(r);
-    return insert_fingerprint(r);
+    return insert_fingerprint(r, "10.0.0.1:100");
   };
-  EXPECT_EQ(insert_fingerprint(base), with([](wire::Request& r) { r.id = 2; }));
-  EXPECT_NE(insert_fingerprint(base), with([](wire::Request& r) { r.op = wire::Op::kInsertMany; }));
-  EXPECT_NE(insert_fingerprint(base), with([](wire::Request& r) { r.collection = "e"; }));
-  EXPECT_NE(insert_fingerprint(base), with([](wire::Request& r) { r.database = "e"; }));
-  EXPECT_NE(insert_fingerprint(base), with([](wire::Request& r) { r.args = "y"; }));
+  const Hash128 of_base = insert_fingerprint(base, "10.0.0.1:99");
+  EXPECT_EQ(of_base, with([](wire::Request& r) { r.id = 2; }));
+  EXPECT_NE(of_base, with([](wire::Request& r) { r.op = wire::Op::kInsertMany; }));
+  EXPECT_NE(of_base, with([](wire::Request& r) { r.collection = "e"; }));
+  EXPECT_NE(of_base, with([](wire::Request& r) { r.database = "e"; }));
+  EXPECT_NE(of_base, with([](wire::Request& r) { r.args = "y"; }));
+  EXPECT_NE(of_base, insert_fingerprint(base, "10.0.0.2:99")) << "another machine";
 }
 
 Fiber note(std::string& order, char name, io::WaitList* wait) {

@@ -424,6 +424,90 @@ TEST_F(Session, AnInsertThatWasFollowedByAnotherRequestIsNoRepeatWhenItsConnecti
   });
 }
 
+/// Sends an insert whose connection breaks while it is under way.
+io::Task<void> insert_and_break(ServerTest& t, const Sent& insert) {
+  auto c = co_await t.connect();
+  t.engine->held = true;
+  co_await c->send(frame(insert));
+  co_await t.settle();
+  c->loop().reset();
+  co_await t.settle();
+  t.engine->let_go();
+  co_await t.settle();
+}
+
+TEST_F(Session, ARepeatIsToldToOneClientOnly) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Sent lock{.op = Op::kInsertOne, .args = document("lock")};
+    co_await insert_and_break(t, lock);
+    auto second = co_await t.connect();
+    auto third = co_await t.connect();
+    EXPECT_TRUE((co_await second->ask(lock)).ok());
+    EXPECT_EQ((co_await third->ask(lock)).code, Code::kDuplicateKey) << "somebody has the lock";
+    second->loop().reset();
+    co_await t.settle();
+    EXPECT_TRUE((co_await third->ask(lock)).ok()) << "who had it broke before its next request";
+  });
+}
+
+TEST_F(Session, AnInsertThatWasRefusedIsNobodysRepeat) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Sent lock{.op = Op::kInsertOne, .args = document("lock")};
+    auto holder = co_await t.connect();
+    EXPECT_TRUE((co_await holder->ask(lock)).ok());
+    co_await insert_and_break(t, lock);
+    auto again = co_await t.connect();
+    EXPECT_EQ((co_await again->ask(lock)).code, Code::kDuplicateKey) << "its first attempt has inserted nothing";
+  });
+}
+
+TEST_F(Session, AnInsertFromAnotherMachineIsNoRepeat) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Sent lock{.op = Op::kInsertOne, .args = document("lock")};
+    co_await insert_and_break(t, lock);
+    t.loop.network.machine = "elsewhere";
+    auto other = co_await t.connect();
+    EXPECT_EQ((co_await other->ask(lock)).code, Code::kDuplicateKey);
+    t.loop.network.machine = "loop";
+    auto again = co_await t.connect();
+    EXPECT_TRUE((co_await again->ask(lock)).ok());
+  });
+}
+
+TEST_F(Session, ARepeatOfAnInsertThatIsStillUnderWayWaitsForIt) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Sent insert{.op = Op::kInsertOne, .args = document("a")};
+    auto first = co_await t.connect();
+    t.engine->held_after = true;
+    co_await first->send(frame(insert));
+    co_await t.settle();
+    first->loop().reset();
+    co_await t.settle();
+    t.engine->held_after = false;
+    auto second = co_await t.connect();
+    co_await second->send(frame(insert));
+    co_await t.settle();
+    t.engine->let_go();
+    EXPECT_TRUE((co_await second->next()).ok());
+  });
+}
+
+TEST_F(Session, AHalfClosedClientGetsItsRefusalAtOnce) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Sent insert{.op = Op::kInsertOne, .args = document("a")};
+    auto first = co_await t.connect();
+    EXPECT_TRUE((co_await first->ask(insert)).ok());
+    auto second = co_await t.connect();
+    t.engine->held = true;
+    co_await second->send(frame(insert));
+    co_await t.settle();
+    second->loop().out().close();
+    co_await t.settle();
+    t.engine->let_go();
+    EXPECT_EQ((co_await second->next()).code, Code::kDuplicateKey);
+  });
+}
+
 // --- The end.
 
 TEST_F(Session, StopLetsWhatRunsEndAndItsAnswerLeave) {

@@ -30,7 +30,8 @@ struct Pipe {
 
 class LoopConnection final : public io::Connection {
  public:
-  LoopConnection(std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out) : in_(std::move(in)), out_(std::move(out)) {}
+  LoopConnection(std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out, std::string peer = "loop:1")
+      : in_(std::move(in)), out_(std::move(out)), peer_(std::move(peer)) {}
   ~LoopConnection() override { LoopConnection::close(); }
 
   io::Task<Result<size_t>> read_some(MutableBytes out) override {
@@ -70,7 +71,7 @@ class LoopConnection final : public io::Connection {
     in_->reset = out_->reset = true;
     LoopConnection::close();
   }
-  std::string peer() const override { return "loop"; }
+  std::string peer() const override { return peer_; }
   bool peer_is_local() const override { return true; }
   Pipe& in() { return *in_; }
   Pipe& out() { return *out_; }
@@ -78,6 +79,7 @@ class LoopConnection final : public io::Connection {
  private:
   std::shared_ptr<Pipe> in_;
   std::shared_ptr<Pipe> out_;
+  std::string peer_;
   bool closed_ = false;
 };
 
@@ -96,13 +98,14 @@ class LoopNetwork final : public io::Network {
     auto back = std::make_shared<Pipe>();
     there->capacity = capacity;
     back->capacity = capacity_back;
-    accepted.push(std::make_unique<LoopConnection>(there, back));
+    accepted.push(std::make_unique<LoopConnection>(there, back, machine + ":" + std::to_string(dials)));
     co_return std::make_unique<LoopConnection>(back, there);
   }
 
   bool reachable = true;
   size_t capacity = SIZE_MAX;       ///< of what the peer has not yet read, for new connections
   size_t capacity_back = SIZE_MAX;  ///< of what the peer wrote and is not yet read here
+  std::string machine = "loop";     ///< of who connects, as the server sees it
   int dials = 0;
   int accept_failures = 0;  ///< so many accepts fail before the next succeeds
   io::Channel<std::unique_ptr<LoopConnection>> accepted;
