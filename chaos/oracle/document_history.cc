@@ -91,8 +91,10 @@ std::vector<DocumentState> DocumentHistory::states_of(const Configurations& conf
 }
 
 void DocumentHistory::invoke(OperationId id, const Operation& operation) {
+  bool alone = pending_.empty() && operation.kind == Operation::Kind::kRead;
+  alone_ = alone ? std::optional(id) : std::nullopt;
   pending_.push_back({id, operation, false});
-  if (operation.kind == Operation::Kind::kRead)
+  if (operation.kind == Operation::Kind::kRead && !lost_track_)
     for (Configuration& c : configurations_) c.seen.push_back({id, {c.state}});
 }
 
@@ -103,7 +105,7 @@ bool DocumentHistory::answer(OperationId id, const Answer& answer, std::optional
   pending_.erase(mine);
   bool read = operation.kind == Operation::Kind::kRead;
   if (lost_track_) {
-    if (read && pending_.empty()) find_track_again(answer.state);
+    if (alone_ == id) find_track_again(answer.state);
     return true;
   }
   bool possible = read ? answer_read(id, answer.state) : answer_write(id, operation, answer);
@@ -227,7 +229,7 @@ void DocumentHistory::restart(Configurations configurations, Lsn survived) {
   changes_.clear();
 }
 
-void DocumentHistory::crash(Lsn survived) { restart(closure(configurations_, pending_), survived); }
+void DocumentHistory::crash(Lsn survived) { restart(lost_track_ ? Configurations{Configuration{}} : closure(configurations_, pending_), survived); }
 
 /// What may be after a change whose answer is known, if any of `pending` may have come before it.
 DocumentHistory::Configurations DocumentHistory::after(const Configurations& from, const std::vector<Pending>& pending, const Change& change) {
@@ -262,7 +264,10 @@ bool DocumentHistory::crash_and_lose_after(Lsn survived) {
   lost_track_ = !left;
   bool possible = !left || !left->empty();
   std::erase_if(changes_, [&](const Change& c) { return c.place.lsn > survived; });
-  restart(left && possible ? std::move(*left) : closure(configurations_, pending_), survived);
+  if (lost_track_)
+    restart({Configuration{}}, survived);
+  else
+    restart(possible ? std::move(*left) : closure(configurations_, pending_), survived);
   return possible;
 }
 
@@ -272,6 +277,9 @@ std::optional<std::vector<DocumentState>> DocumentHistory::states_at(Lsn snapsho
   return states_of(*then);
 }
 
-std::vector<DocumentState> DocumentHistory::states() const { return states_of(closure(configurations_, pending_)); }
+std::optional<std::vector<DocumentState>> DocumentHistory::states() const {
+  if (lost_track_) return std::nullopt;
+  return states_of(closure(configurations_, pending_));
+}
 
 }  // namespace holdfast::chaos

@@ -76,8 +76,8 @@ class DocumentHistory {
 
   /// The states that the document may have had at a snapshot; nothing when that is too long ago to tell.
   std::optional<std::vector<DocumentState>> states_at(Lsn snapshot) const;
-  /// The states it may have now, given that whatever is under way may have happened.
-  std::vector<DocumentState> states() const;
+  /// The states it may have now, given that whatever is under way may have happened; nothing when that cannot be told.
+  std::optional<std::vector<DocumentState>> states() const;
   /// What the document may have been when an answer was last found impossible.
   const std::vector<DocumentState>& states_at_failure() const { return states_at_failure_; }
   size_t under_way() const { return pending_.size(); }
@@ -134,8 +134,9 @@ class DocumentHistory {
   Configurations base_;
   Lsn base_lsn_;
   std::vector<Change> changes_;
-  /// What survived a loss cannot be told: everything is believed until a read without company shows where the document stands.
+  /// What survived a loss cannot be told: everything is believed, and nothing is gone through, until a read without company shows where the document stands.
   bool lost_track_ = false;
+  std::optional<OperationId> alone_;  ///< a read, if it began when nothing was under way and nothing has begun since
 };
 
 }  // namespace holdfast::chaos

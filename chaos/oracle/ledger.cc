@@ -28,6 +28,7 @@ std::string text(const std::vector<DocumentState>& states) {
 }  // namespace
 
 OperationId Ledger::invoke(const DocumentName& document, const Operation& operation) {
+  ++moves_;
   OperationId id = ++last_id_;
   under_way_[id] = {.document = document, .operation = operation, .epoch = epoch_, .after = highest_lsn_};
   histories_[document].invoke(id, operation);
@@ -36,6 +37,7 @@ OperationId Ledger::invoke(const DocumentName& document, const Operation& operat
 }
 
 void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn, Lsn durable) {
+  ++moves_;
   auto at = under_way_.find(id);
   HF_ASSERT(at != under_way_.end(), "a client ends an operation once");
   if (at->second.epoch < epoch_) {
@@ -62,11 +64,27 @@ void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn
                           asked.operation.value, asked.after.value, lsn.value));
   if (effect == Effect::kOwnEntry && !changes_.insert(lsn).second)
     violation(fmt::format("LSN {} was given to two acknowledged changes; the second is of {}", lsn.value, asked.document));
+  check_what_it_rests_on(asked, answer, effect, lsn);
   highest_lsn_ = std::max(highest_lsn_, lsn);
   highest_durable_ = std::max(highest_durable_, durable);
 }
 
+void Ledger::check_what_it_rests_on(const UnderWay& asked, const Answer& answer, Effect effect, Lsn lsn) {
+  bool read = asked.operation.kind == Operation::Kind::kRead;
+  bool wrote = effect == Effect::kOwnEntry && asked.operation.kind != Operation::Kind::kDelete;
+  if (!wrote && !(read && answer.state.exists)) return;
+  uint64_t value = read ? answer.state.value : asked.operation.value;
+  if (wrote) written_at_[value] = lsn;
+  if (read) shown_at_[value] = std::min(shown_at_.try_emplace(value, lsn).first->second, lsn);
+  auto written = written_at_.find(value), shown = shown_at_.find(value);
+  if (written == written_at_.end() || shown == shown_at_.end() || written->second <= shown->second) return;
+  violation(fmt::format("a read of {} rests on LSN {}, but shows value {}, which was written at LSN {}", asked.document, shown->second.value, value,
+                        written->second.value));
+  shown_at_.erase(shown);
+}
+
 void Ledger::abandoned(OperationId id) {
+  ++moves_;
   UnderWay& asked = under_way_.at(id);
   if (tell) tell(fmt::format("told #{} {}: nothing", id, asked.document));
   if (asked.operation.kind == Operation::Kind::kRead) {
@@ -80,6 +98,7 @@ void Ledger::abandoned(OperationId id) {
 }
 
 void Ledger::refused(OperationId id) {
+  ++moves_;
   auto at = under_way_.find(id);
   HF_ASSERT(at != under_way_.end(), "a client ends an operation once");
   if (tell) tell(fmt::format("told #{} {}: refused", id, at->second.document));
@@ -95,6 +114,7 @@ void Ledger::ended(Loss loss) {
 }
 
 void Ledger::restarted(Lsn recovered) {
+  ++moves_;
   if (tell) tell(fmt::format("the server is back at LSN {}", recovered.value));
   bool may_lose = !mode_.sync && loss_ == Loss::kUnsynced;
   if (!may_lose && recovered < highest_lsn_)
@@ -108,10 +128,15 @@ void Ledger::restarted(Lsn recovered) {
       violation(fmt::format("no prefix explains {} after a restart at LSN {}", document, recovered.value));
   }
   std::erase_if(under_way_, [](const auto& u) { return u.second.abandoned; });
-  if (may_lose) ++epoch_;
+  if (may_lose) {
+    ++epoch_;
+    written_at_.clear();
+    shown_at_.clear();
+  }
   changes_.erase(changes_.upper_bound(recovered), changes_.end());
   highest_lsn_ = std::min(highest_lsn_, recovered);
   loss_ = Loss::kNothing;
+  if (on_restart) on_restart(recovered, may_lose);
 }
 
 void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents) {
@@ -127,6 +152,38 @@ void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<Do
     if (!histories_.contains(document)) violation(fmt::format("a snapshot shows {}, which nobody wrote", document));
 }
 
+void Ledger::acknowledged(const std::string& what, Lsn after, Lsn lsn, Lsn durable) {
+  ++answered_count_;
+  if (lsn < after)
+    violation(fmt::format("an answer about {} that was asked for after LSN {} was acknowledged rests on LSN {}", what, after.value, lsn.value));
+  highest_lsn_ = std::max(highest_lsn_, lsn);
+  highest_durable_ = std::max(highest_durable_, durable);
+}
+
+namespace {
+
+void add(Bounds& out, const std::optional<std::vector<DocumentState>>& states) {
+  auto exists = [](const DocumentState& s) { return s.exists; };
+  out.least += states && std::all_of(states->begin(), states->end(), exists);
+  out.most += !states || std::any_of(states->begin(), states->end(), exists);
+}
+
+}  // namespace
+
+Bounds Ledger::count(const std::string& prefix, Lsn snapshot) const {
+  Bounds out;
+  for (const auto& [document, history] : histories_)
+    if (document.starts_with(prefix)) add(out, history.states_at(snapshot));
+  return out;
+}
+
+Bounds Ledger::count(const std::string& prefix) const {
+  Bounds out;
+  for (const auto& [document, history] : histories_)
+    if (document.starts_with(prefix)) add(out, history.states());
+  return out;
+}
+
 void Ledger::violation(std::string sentence) {
   if (tell) tell("VIOLATION: " + sentence);
   violations_.push_back(std::move(sentence));
@@ -137,20 +194,10 @@ size_t Ledger::under_way(const DocumentName& document) const {
   return at == histories_.end() ? 0 : at->second.under_way();
 }
 
-bool Ledger::certainly_exists(const DocumentName& document) const {
-  std::vector<DocumentState> all = states(document);
-  return std::all_of(all.begin(), all.end(), [](const DocumentState& s) { return s.exists; });
-}
-
 std::vector<DocumentName> Ledger::documents() const {
   std::vector<DocumentName> out;
   for (const auto& [name, history] : histories_) out.push_back(name);
   return out;
-}
-
-std::vector<DocumentState> Ledger::states(const DocumentName& document) const {
-  auto at = histories_.find(document);
-  return at == histories_.end() ? std::vector<DocumentState>{DocumentState{}} : at->second.states();
 }
 
 }  // namespace holdfast::chaos

@@ -5,6 +5,7 @@
 //   - durability: after a restart nothing acknowledged is missing, by the rules of the mode; what survives is a prefix;
 //   - LSNs: an acknowledged change has an LSN of its own; an answer rests on no earlier LSN than what had been acknowledged, to anyone, when it was
 //     asked; `durable_lsn` never passes what survives.
+//     An answer that shows a write rests on that write's LSN, or a later one.
 //   - snapshots: an export shows every document as it may have been at the export's LSN.
 //
 // Violations are collected as sentences; none means the run was correct as far as it went.
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "chaos/oracle/bounds.h"
 #include "chaos/oracle/document_history.h"
 
 namespace holdfast::chaos {
@@ -58,6 +60,17 @@ class Ledger {
   void snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents);
   void violation(std::string sentence);
 
+  /// Bookkeeping for judges beside this one: an answer about `what` that was asked after `after` was acknowledged rests on `lsn`.
+  void acknowledged(const std::string& what, Lsn after, Lsn lsn, Lsn durable);
+  /// How many documents there were at that LSN whose names begin like that, by what is known.
+  Bounds count(const std::string& prefix, Lsn snapshot) const;
+  /// How many there are now. Holds of whatever was looked at since, as long as moves() stays what it was.
+  Bounds count(const std::string& prefix) const;
+  /// How often something was asked or answered.
+  uint64_t moves() const { return moves_; }
+  /// Called by restarted(): what was recovered, and whether that may be less than what was acknowledged.
+  std::function<void(Lsn recovered, bool lossy)> on_restart;
+
   /// Told, as a sentence, everything the ledger is told: for traces.
   std::function<void(const std::string&)> tell;
 
@@ -70,9 +83,6 @@ class Ledger {
   /// Operations under way on that document: workloads leave a document alone when there are many.
   size_t under_way(const DocumentName& document) const;
   std::vector<DocumentName> documents() const;
-  std::vector<DocumentState> states(const DocumentName& document) const;
-  /// No order of what was answered and what is under way leaves it absent.
-  bool certainly_exists(const DocumentName& document) const;
 
  private:
   struct UnderWay {
@@ -86,12 +96,16 @@ class Ledger {
   std::map<DocumentName, DocumentHistory> histories_;
   std::map<OperationId, UnderWay> under_way_;
   OperationId last_id_ = 0;
+  uint64_t moves_ = 0;
   uint64_t answered_count_ = 0;
   Lsn highest_lsn_;      // that any reply rested on
   Lsn highest_durable_;  // ever reported
   Loss loss_ = Loss::kNothing;
   uint64_t epoch_ = 0;  // counts restarts that may have lost something: LSNs of different epochs do not compare
+  void check_what_it_rests_on(const UnderWay& asked, const Answer& answer, Effect effect, Lsn lsn);
   std::set<Lsn> changes_;  // LSNs of acknowledged changes
+  std::map<uint64_t, Lsn> written_at_;  // by value: where its acknowledged write stands …
+  std::map<uint64_t, Lsn> shown_at_;    // … and the lowest LSN at which a read claims to have seen it
   std::vector<std::string> violations_;
 };
 

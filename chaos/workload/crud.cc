@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "chaos/workload/documents.h"
+#include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
 namespace {
@@ -14,6 +15,8 @@ Effect own_if(bool changed) { return changed ? Effect::kOwnEntry : Effect::kNone
 
 /// A document with many operations under way is left alone: the orders in which they may have happened are too many to go through.
 constexpr size_t kUnderWayMax = 4;
+
+constexpr const char* kCollections[] = {"docs", "once", "many"};
 
 std::string name(const std::string& collection, const std::string& key) { return collection + "/" + key; }
 
@@ -76,14 +79,16 @@ io::Task<void> Crud::insert(Session& s) {
   if (take(id, done)) ledger_.answer(id, {.done = true}, Effect::kOwnEntry, done->lsn, done->durable_lsn);
 }
 
-io::Task<void> Crud::insert_once(Session& s) {
+io::Task<std::optional<Code>> Crud::insert_once(Session& s) {
   std::string key = fresh_key(s);
   uint64_t value = ++last_value_;
   once_.push_back(key);
   OperationId id = ledger_.invoke(name("once", key), {.kind = Kind::kInsert, .value = value, .repeatable = true});
   auto done = co_await s.collection("once").insert_one(make_document(key, value));
+  if (!take(id, done)) co_return done.error().code;
   // A repeat is answered with an LSN that covers the first one's; it need not be its own.
-  if (take(id, done)) ledger_.answer(id, {.done = true}, Effect::kSomeEntry, done->lsn, done->durable_lsn);
+  ledger_.answer(id, {.done = true}, Effect::kSomeEntry, done->lsn, done->durable_lsn);
+  co_return std::nullopt;
 }
 
 io::Task<void> Crud::insert_batch(Session& s) {
@@ -150,18 +155,45 @@ io::Task<bool> Crud::read(Session& s, std::string collection, std::string key) {
   co_return true;
 }
 
-io::Task<void> Crud::count(Session& s) {
-  // Of `once` nothing is ever deleted: the count lies between what was acknowledged before and what was tried until now.
-  uint64_t at_least = 0;
-  for (const std::string& key : once_) at_least += ledger_.certainly_exists(name("once", key));
-  uint64_t epoch = ledger_.epoch();
-  auto done = co_await s.collection("once").count();
+void Crud::judge_count(const std::string& of, uint64_t documents, Bounds can, Lsn lsn) {
+  if (!can.hold(documents))
+    ledger_.violation(fmt::format("{} has {} documents at LSN {}, says the server, but it has {} to {}", of, documents, lsn.value, can.least, can.most));
+}
+
+io::Task<bool> Crud::count(Session& s, std::string collection) {
+  Lsn before = ledger_.highest_acknowledged();
+  uint64_t epoch = ledger_.epoch(), moves = ledger_.moves();
+  auto done = co_await s.collection(collection).count();
   ++counts_.asked;
-  if (!done) co_return;
+  if (!done) co_return false;
   ++counts_.answered;
-  if (epoch != ledger_.epoch()) co_return;
-  if (done->value < at_least || done->value > once_.size())
-    ledger_.violation(fmt::format("count says {}, but {} were acknowledged and {} tried", done->value, at_least, once_.size()));
+  if (epoch != ledger_.epoch()) co_return true;
+  Bounds can = ledger_.count(collection + "/", done->lsn);
+  if (moves == ledger_.moves()) can = can & ledger_.count(collection + "/");
+  judge_count(collection, done->value, can, done->lsn);
+  ledger_.acknowledged("a count of " + collection, before, done->lsn, done->durable_lsn);
+  co_return true;
+}
+
+io::Task<bool> Crud::stats(Session& s) {
+  if (!documents_elsewhere || tolerate_corrupt) co_return true;  // what is damaged is not counted
+  uint64_t epoch = ledger_.epoch(), moves = ledger_.moves();
+  auto done = co_await s.client.stats();
+  ++counts_.asked;
+  if (!done) co_return false;
+  ++counts_.answered;
+  if (epoch != ledger_.epoch()) co_return true;
+  std::optional<Bytes> figure = msgpack::lookup(done->value, "documents");
+  msgpack::Value documents;
+  if (!figure || !msgpack::Cursor(*figure).next(documents) || documents.kind != msgpack::Kind::kUint) {
+    ledger_.violation("stats do not tell how many documents there are");
+    co_return true;
+  }
+  Bounds can = ledger_.count("", done->lsn);
+  if (moves == ledger_.moves()) can = can & ledger_.count("");
+  can += documents_elsewhere(done->lsn);
+  judge_count("the server", documents.u, can, done->lsn);
+  co_return true;
 }
 
 io::Task<bool> Crud::export_collection(Session& s, std::string collection) {
@@ -212,16 +244,19 @@ io::Task<void> Crud::step(Session& s) {
     case 9: case 10:
       co_return co_await remove(s);
     case 11: case 12:
-      co_return co_await insert_once(s);
+      co_await insert_once(s);
+      co_return;
     case 13:
       co_return co_await insert_batch(s);
     case 14:
-      co_return co_await count(s);
-    case 15: {
-      static constexpr const char* kAll[] = {"docs", "once", "many"};
-      co_await export_collection(s, kAll[s.random.below(3)]);
+      if (s.random.below(4) == 0)
+        co_await stats(s);
+      else
+        co_await count(s, kCollections[s.random.below(3)]);
       co_return;
-    }
+    case 15:
+      co_await export_collection(s, kCollections[s.random.below(3)]);
+      co_return;
     case 16:
       if (!once_.empty()) co_await read(s, "once", once_[s.random.below(once_.size())]);
       co_return;
@@ -245,6 +280,26 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
   co_await s.client.close();
 }
 
+io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
+  Session s(host, {.server = options_.server, .connections = 1, .timeout = options_.timeout}, random_.fork(fmt::format("fill {}", counts_.asked)));
+  bool full = false;
+  for (uint64_t n = 0; n < most && !full; ++n) full = co_await insert_once(s) == Code::kDiskFull;
+  co_await s.client.close();
+  co_return full;
+}
+
+io::Task<bool> Crud::insert_within(io::Host& host, Duration limit) {
+  Session s(host, {.server = options_.server, .connections = 1, .timeout = options_.timeout}, random_.fork(fmt::format("insert {}", counts_.asked)));
+  Time deadline = host.clock.now() + limit;
+  bool done = false;
+  while (!done && host.clock.now() < deadline) {
+    done = !co_await insert_once(s);
+    if (!done) co_await io::sleep_for(milliseconds(100));
+  }
+  co_await s.client.close();
+  co_return done;
+}
+
 io::Task<bool> Crud::verify(io::Host& host) {
   client::Options options{.server = options_.server, .connections = 1, .timeout = seconds(30), .max_attempts = 20};
   Session s(host, options, random_.fork(fmt::format("verify {}", counts_.asked)));
@@ -256,7 +311,9 @@ io::Task<bool> Crud::verify(io::Host& host) {
   for (const std::string& key : once) all = co_await read(s, "once", key) && all;
   for (const std::vector<std::string>& batch : batches)
     for (const std::string& key : batch) all = co_await read(s, "many", key) && all;
-  for (const char* collection : {"docs", "once", "many"}) all = co_await export_collection(s, collection) && all;
+  for (const char* collection : kCollections) all = co_await export_collection(s, collection) && all;
+  for (const char* collection : kCollections) all = co_await count(s, collection) && all;
+  all = co_await stats(s) && all;
   co_await s.client.close();
   co_return all;
 }

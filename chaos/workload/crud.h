@@ -45,9 +45,16 @@ class Crud {
   /// Reads every document and exports every collection, and tells the ledger. Clients may go on meanwhile. False when the server did not answer.
   io::Task<bool> verify(io::Host& host);
 
+  /// Inserts until the server says that its disk is full; false when it takes `most` inserts without saying so.
+  io::Task<bool> fill(io::Host& host, uint64_t most);
+  /// Inserts until one is acknowledged; false when none is within `limit`.
+  io::Task<bool> insert_within(io::Host& host, Duration limit);
+
   const CrudCounts& counts() const { return counts_; }
   /// Asked between two operations of a client; a suite that pauses its clients waits here.
   std::function<io::Task<void>()> before_each;
+  /// How many documents there are in collections of others, at that LSN. Without it the total that the server tells is not judged.
+  std::function<Bounds(Lsn)> documents_elsewhere;
   /// Reads that fail as `corrupt` are tolerated (media faults); the others are violations.
   bool tolerate_corrupt = false;
   /// The same for `internal`, which a read that the disk refused comes out as.
@@ -57,12 +64,16 @@ class Crud {
   struct Session;
   io::Task<void> step(Session& s);
   io::Task<void> insert(Session& s);
-  io::Task<void> insert_once(Session& s);
+  /// Why not, if it was not acknowledged.
+  io::Task<std::optional<Code>> insert_once(Session& s);
   io::Task<void> insert_batch(Session& s);
   io::Task<void> update(Session& s);
   io::Task<void> remove(Session& s);
   io::Task<bool> read(Session& s, std::string collection, std::string key);
-  io::Task<void> count(Session& s);
+  /// Both: whether the server answered.
+  io::Task<bool> count(Session& s, std::string collection);
+  io::Task<bool> stats(Session& s);
+  void judge_count(const std::string& of, uint64_t documents, Bounds can, Lsn lsn);
   io::Task<bool> export_collection(Session& s, std::string collection);
   std::string pick_key(Session& s);
   std::string fresh_key(Session& s);

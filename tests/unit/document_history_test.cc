@@ -323,5 +323,33 @@ TEST(DocumentHistory, SnapshotsOlderThanItsMemoryAreNotJudged) {
   EXPECT_EQ(s.history.states_at(Lsn(498)), std::vector<DocumentState>{present(498, 497)});
 }
 
+/// A history of which nobody can tell what survived.
+Story lost_track() {
+  Story s;
+  for (uint64_t n = 0; n < 70; ++n) {  // more changes than are remembered
+    EXPECT_TRUE(s.done(s.insert(n + 1), 2 * n + 1));
+    EXPECT_TRUE(s.done(s.remove(), 2 * n + 2));
+  }
+  EXPECT_TRUE(s.history.crash_and_lose_after(Lsn(3)));
+  return s;
+}
+
+TEST(DocumentHistory, ClaimsNothingWhileItCannotTell) {
+  Story s = lost_track();
+  EXPECT_FALSE(s.history.states());
+  EXPECT_TRUE(s.shows(present(9, 9)));
+  ASSERT_TRUE(s.history.states());
+  EXPECT_FALSE(s.shows({}));
+}
+
+TEST(DocumentHistory, FindsItsTrackOnlyByAReadThatNothingOverlapped) {
+  Story s = lost_track();
+  OperationId read = s.read();
+  EXPECT_TRUE(s.done(s.insert(500), 200)) << "during the read, and perhaps after what it saw";
+  EXPECT_TRUE(s.saw(read, {}));
+  EXPECT_FALSE(s.history.states());
+  EXPECT_TRUE(s.shows(present(500)));
+}
+
 }  // namespace
 }  // namespace holdfast::chaos

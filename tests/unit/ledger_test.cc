@@ -252,5 +252,26 @@ INSTANTIATE_TEST_SUITE_P(Ledger, LedgerFinds,
                                          Expected{Fault::kSnapshotMisses}, Expected{Fault::kSnapshotFromTheFuture, 50}, Expected{Fault::kPhantom}),
                          [](const auto& info) { return std::string(test::name(info.param.fault)); });
 
+TEST_F(LedgerTest, CountsWhatMustAndWhatMayBeThere) {
+  insert("c/a", 1, 1);
+  insert("c/b", 2, 2);
+  insert("d/a", 3, 3);
+  ledger.abandoned(ledger.invoke("c/c", {.kind = Kind::kInsert, .value = 4}));
+  ledger.answer(ledger.invoke("c/a", {.kind = Kind::kDelete}), {.done = true}, Effect::kOwnEntry, Lsn(5), Lsn());
+  Bounds then = ledger.count("c/", Lsn(4)), now = ledger.count("c/");
+  EXPECT_TRUE(then.hold(2) && then.hold(3));
+  EXPECT_FALSE(then.hold(1) || then.hold(4));
+  EXPECT_TRUE(now.hold(1) && now.hold(2));
+  EXPECT_FALSE(now.hold(3));
+}
+
+TEST_F(LedgerTest, AReadRestsOnTheWriteThatItShows) {
+  OperationId write = ledger.invoke("c/a", {.kind = Kind::kInsert, .value = 1});
+  read("c/a", present(1), 4);
+  EXPECT_EQ(violation(), "");
+  ledger.answer(write, {.done = true}, Effect::kOwnEntry, Lsn(5), Lsn());
+  EXPECT_EQ(violation(), "a read of c/a rests on LSN 4, but shows value 1, which was written at LSN 5");
+}
+
 }  // namespace
 }  // namespace holdfast::chaos
