@@ -2,141 +2,51 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-
-#include "chaos/workload/crud.h"
-#include "server/server.h"
-#include "sim/world.h"
+#include "chaos/suite/durability_run.h"
 
 namespace holdfast::chaos {
 namespace {
 
-using sim::End;
-
-constexpr uint16_t kPort = 6900;
-constexpr int kExitClean = 0;
-constexpr int kExitRefused = 3;
-constexpr int kExitFailStop = 4;
 /// A seed whose clients have not finished by then is stuck.
 constexpr Duration kTimeLimit = seconds(3600);
+constexpr uint64_t kTearsNearlyAll = 900'000;
 
-/// What the seed makes of the server. Tiny, so that rotation, checkpoints, merges and full queues happen in every seed.
-server::Config draw_config(sim::Stream& random, core::SyncMode mode) {
-  server::Config c;
-  c.listen = {"server", kPort};
-  core::EngineOptions& e = c.engine;
-  e.data_path = "/data";
-  e.shard_count = static_cast<uint16_t>(random.between(1, 6));
-  e.mode = mode;
-  e.journal.segment_bytes = random.between(2, 16) * 4096;
-  e.journal.group_bytes_max = random.between(1, 16) * 1024;
-  e.journal.async_lag_max = milliseconds(static_cast<int64_t>(random.between(1, 100)));
-  e.journal.async_lag_bytes_max = random.between(1, 64) * 1024;
-  e.journal.seal_after = milliseconds(static_cast<int64_t>(random.between(1, 20)));
-  e.checkpoint_bytes = random.between(2, 40) * 4096;
-  e.requests_per_shard = static_cast<uint32_t>(random.between(1, 16));
-  e.scan_yield_documents = static_cast<uint32_t>(random.between(1, 8));
-  e.scan_chunk_bytes = random.between(1, 16) * 512;
-  e.index_tail_min = static_cast<uint32_t>(random.between(1, 32));
-  e.id_hash_bits = static_cast<int>((random.decide(2) == 0) ? 64 : random.between(1, 6));
-  return c;
-}
+}  // namespace
 
-std::string describe(const server::Config& c) {
-  const core::EngineOptions& e = c.engine;
-  return fmt::format("shards={} segment={} group={} lag_ms={} lag_bytes={} seal_ms={} checkpoint={} per_shard={} index_tail={} hash_bits={}",
-                     *e.shard_count, e.journal.segment_bytes, e.journal.group_bytes_max, e.journal.async_lag_max.ns / 1'000'000,
-                     e.journal.async_lag_bytes_max, e.journal.seal_after.ns / 1'000'000, e.checkpoint_bytes, e.requests_per_shard,
-                     e.index_tail_min, e.id_hash_bits);
-}
-
-class Durability {
- public:
-  Durability(const SeedOptions& options, core::SyncMode mode);
-  SeedResult run();
-
- private:
-  static sim::FaultPlan draw_plan(const SeedOptions& options);
-  io::Task<int> serve(io::Host& host);
-  io::Task<void> stop_when_asked(server::Server& server);
-  io::Task<int> client(io::Host& host, int index);
-  io::Task<int> verify(io::Host& host);
-  void start_server();
-  void server_ended(End how, int exit_code);
-  void plan_crash();
-  void client_done();
-  void calm_down();
-  void start_verification();
-  void verified(bool complete);
-  void end_server();
-  void flip_a_bit();
-  void damage_newest_manifest();
-  void finish();
-  SeedResult result(sim::World::Stop why);
-
-  sim::World world_;
-  sim::Stream random_;
-  server::Config config_;
-  Ledger ledger_;
-  Crud crud_;
-  sim::Node& server_;
-  int clients_;
-  int clients_running_;
-  uint64_t crashes_left_;
-  uint64_t restarts_ = 0;
-  uint64_t power_losses_ = 0;
-  uint64_t verifications_ = 0;
-  bool crashed_ = false;  // the last incarnation did not end by itself
-  /// Of the newest incarnation. Not in a frame of its: when main returns after a fail-stop, tasks of the server are still there, and at a crash frames die in any
-  /// order. So it stays until the next one, when everything of the incarnation is gone.
-  std::unique_ptr<server::Server> serving_;
-  bool stop_asked_ = false;
-  enum class Phase : uint8_t {
-    kFaults,     ///< clients run, the server crashes
-    kCalm,       ///< all is quiet; everything is read
-    kStopping,   ///< asked to stop clean, or about to be killed after its seal
-    kAfterStop,  ///< back again; everything is read once more
-    kEnding,     ///< the same end, for the sake of its files
-    kFlipped,    ///< back again with one flipped bit
-    kDone
-  } phase_ = Phase::kFaults;
-  std::string flipped_;  // what was
-};
-
-sim::FaultPlan Durability::draw_plan(const SeedOptions& options) {
-  sim::Trace unused;
-  sim::FaultPlan plan = sim::swarm(options.seed, unused, {.crash = true, .fail_stop = true});
-  // Errors of reads and writes stop the server; a few are enough.
-  plan.read_error = std::min<uint64_t>(plan.read_error, 500);
-  plan.write_error = std::min<uint64_t>(plan.write_error, 500);
-  // Some machines are bad at one thing: they leave garbage where the power failed, or lose what a sync failed to write.
-  Rng bad(options.seed, "bad machine");
-  switch (bad.below(4)) {
-    case 0:
-      plan.torn = 900'000;
-      plan.garbage = 900'000;
-      break;
-    case 1:
-      plan.sync_error = bad.between(2'000, 20'000);
-      plan.sync_error_clean = 900'000;
-      plan.evict = 500'000;
-      break;
-  }
-  return plan;
-}
+using sim::End;
 
 Durability::Durability(const SeedOptions& options, core::SyncMode mode)
-    : world_({.seed = options.seed, .plan = draw_plan(options), .mutants = options.mutants, .trace = options.trace}),
+    : world_({.seed = options.seed, .plan = draw_plan(options.seed), .mutants = options.mutants, .trace = options.trace}),
       random_(world_.stream("durability suite")),
       config_(draw_config(random_, mode)),
       ledger_({.sync = mode == core::SyncMode::kSync}),
-      crud_({.server = {"server", kPort}, .keys = random_.between(1, 16),
-             .operations = random_.between(30, 250)},
-            ledger_, Rng(options.seed, "workload")),
+      crud_({.server = config_.listen, .keys = random_.between(1, 16), .operations = random_.between(30, 250)}, ledger_, Rng(options.seed, "workload")),
+      collections_({.server = config_.listen, .collections = random_.between(1, 3), .operations = random_.between(20, 150), .drops = random_.between(2, 20)},
+                   ledger_, Rng(options.seed, "collections")),
+      lock_machines_(random_.decide(2) == 1 ? LocksOptions::Machines::kShared : LocksOptions::Machines::kOwn),
+      locks_({.server = config_.listen, .keys = random_.between(5, 40), .machines = lock_machines_}, ledger_, Rng(options.seed, "locks")),
       server_(world_.add_node("server")),
+      disk_(world_, server_, random_),
       clients_(static_cast<int>(random_.between(1, 6))),
-      clients_running_(clients_),
-      crashes_left_(random_.between(2, 16)) {}
+      collections_clients_(static_cast<int>(random_.between(0, 3))),
+      locks_clients_(static_cast<int>(random_.decide(2) * random_.between(2, 3))),
+      clients_running_(clients_ + collections_clients_ + locks_clients_),
+      crashes_left_(random_.between(2, 16)),
+      small_disk_(random_.decide(3) == 2),
+      fills_calmly_(random_.decide(2) == 1),
+      short_lives_(random_.decide(3) == 2) {
+  if (short_lives_) {
+    // Much that is written and not synced when the power fails.
+    config_.engine.journal.async_lag_max = milliseconds(100);
+    config_.engine.journal.async_lag_bytes_max = uint64_t{256} << 10;
+    crashes_left_ += 10;
+  }
+  if (world_.plan().torn >= kTearsNearlyAll) {
+    // Where torn sectors are the rule, checkpoints are written all the time, to be hit.
+    config_.engine.checkpoint_bytes = 2 * 4096;
+    crashes_left_ += 10;
+  }
+}
 
 // ---- The server ----
 
@@ -149,13 +59,16 @@ io::Task<int> Durability::serve(io::Host& host) {
   auto opened = co_await server::Server::open(host, config_);
   if (!opened) {
     host.log.log(io::Level::kError, "refused: " + opened.error().text());
-    co_return opened.error().code == Code::kIo || opened.error().code == Code::kDiskFull ? kExitFailStop : kExitRefused;
+    if (opened.error().code == Code::kDiskFull) co_return kExitFull;
+    co_return opened.error().code == Code::kIo ? kExitFailStop : kExitRefused;
   }
   serving_ = std::move(*opened);
   ledger_.restarted(serving_->engine().committed_lsn());
   if (Result<> listening = co_await serving_->listen(); !listening) co_return kExitFailStop;
   (co_await io::this_executor()).spawn(stop_when_asked(*serving_));
+  if (phase_ == Phase::kFaults && short_lives_ && random_.decide(2) == 0) end_soon();
   Error why = co_await serving_->wait_failed();
+  if (why.code == Code::kDiskFull) ledger_.violation("a running server ended because the disk was full: " + why.text());
   if (why.code != Code::kShuttingDown) co_return kExitFailStop;
   co_return kExitClean;
 }
@@ -165,6 +78,8 @@ void Durability::start_server() {
   ++restarts_;
   serving_.reset();
   stop_asked_ = false;
+  disk_.server_starts();
+  sync_errors_before_ = sync_errors();
   server_.start([this](io::Host& host) { return serve(host); });
   if (phase_ == Phase::kFaults) plan_crash();
 }
@@ -184,40 +99,40 @@ void Durability::plan_crash() {
   server_.crash_at(plan);
 }
 
+/// After a few writes: what a new life has written is then less than what the last one left cut off.
+void Durability::end_soon() {
+  if (crashes_left_ == 0) return;
+  --crashes_left_;
+  world_.after(milliseconds(static_cast<int64_t>(random_.between(1, 30))), [this, life = restarts_] {
+    if (phase_ == Phase::kFaults && life == restarts_ && server_.running()) server_.kill(random_.decide(4) == 0 ? End::kProcessDeath : End::kPowerLoss);
+  });
+}
+
+uint64_t Durability::sync_errors() {
+  return world_.counts()[sim::Fault::kSyncError] + world_.counts()[sim::Fault::kSyncErrorClean];
+}
+
+/// Whether a server may end like this by itself.
+void Durability::judge_exit(int exit_code) {
+  using sim::Fault;
+  const sim::FaultCounts& faults = world_.counts();
+  bool may_fail_stop = faults[Fault::kSyncError] + faults[Fault::kSyncErrorClean] + faults[Fault::kReadError] + faults[Fault::kWriteError] > 0;
+  if (exit_code == kExitRefused && flipped_.empty()) ledger_.violation("the server refused its own directory: " + last_words());
+  if (exit_code == kExitFailStop && !may_fail_stop) ledger_.violation("the server stopped by itself without a fault: " + last_words());
+  if (exit_code == kExitFull && !disk_.met()) ledger_.violation("the server found no room on a disk that has some: " + last_words());
+  if (phase_ == Phase::kFullEnd && stop_asked_ && exit_code != kExitClean) ledger_.violation("on a full disk the server did not stop clean: " + last_words());
+  refused_full_ += exit_code == kExitFull;
+}
+
 void Durability::server_ended(End how, int exit_code) {
   crashed_ = how != End::kExit;
   if (how == End::kPowerLoss) ++power_losses_;
-  ledger_.ended(how == End::kPowerLoss ? Loss::kUnsynced : Loss::kNothing);
-  if (how == End::kExit) {
-    using sim::Fault;
-    const sim::FaultCounts& faults = world_.counts();
-    bool may_fail_stop = faults[Fault::kSyncError] + faults[Fault::kSyncErrorClean] + faults[Fault::kReadError] + faults[Fault::kWriteError] > 0;
-    if (exit_code == kExitRefused && flipped_.empty()) ledger_.violation("the server refused its own directory: " + (server_.log().empty() ? "" : server_.log().back()));
-    if (exit_code == kExitFailStop && !may_fail_stop) ledger_.violation("the server stopped by itself without a fault: " + (server_.log().empty() ? "" : server_.log().back()));
-    // Its cache held what a failed sync left: it may come back otherwise after the process is gone, and a power cut may follow.
-    if (exit_code == kExitFailStop) ledger_.ended(Loss::kUnsynced);
-  }
-  if (!ledger_.violations().empty()) {
-    finish();  // one is enough, and what follows would only repeat it
-    return;
-  }
-  if (phase_ == Phase::kStopping || phase_ == Phase::kEnding) {
-    if (how == End::kExit && exit_code != kExitClean) ledger_.violation("a calm server did not stop clean");
-    if (phase_ == Phase::kEnding) {
-      flip_a_bit();
-    } else {
-      phase_ = Phase::kAfterStop;
-      world_.after(milliseconds(10), [this] {
-        start_server();
-        start_verification();
-      });
-    }
-    return;
-  }
-  if (phase_ == Phase::kFlipped) {
-    finish();  // it refused what is damaged: fine
-    return;
-  }
+  // Of a sync that failed as the process died nobody was told, and what it left clean in the cache may be gone like after a power cut.
+  bool sync_failed = sync_errors() != sync_errors_before_;
+  ledger_.ended(how == End::kPowerLoss || sync_failed ? Loss::kUnsynced : Loss::kNothing);
+  if (how == End::kExit) judge_exit(exit_code);
+  if (!ledger_.violations().empty()) return finish();  // one is enough, and what follows would only repeat it
+  if (phase_ > Phase::kCalm && phase_ != Phase::kFullEnd) return ended_calmly(how, exit_code);
   // After process death the power may go, too, before anybody starts the server again.
   if (how == End::kProcessDeath && (random_.decide(3) == 0)) {
     server_.kill(End::kPowerLoss);
@@ -230,131 +145,60 @@ void Durability::server_ended(End how, int exit_code) {
 
 // ---- The clients ----
 
-io::Task<int> Durability::client(io::Host& host, int index) {
-  co_await crud_.run_client(host, index);
+void Durability::start_client(std::string name, std::function<io::Task<int>(io::Host&)> main, std::function<void(int)> on_end) {
+  sim::Node& node = world_.add_node(std::move(name));
+  node.on_end = [on_end = std::move(on_end)](End, int exit_code) { on_end(exit_code); };
+  node.start([main = std::move(main)](io::Host& host) { return main(host); }, {.cores = 1});
+}
+
+namespace {
+
+io::Task<int> run_crud(Crud& crud, io::Host& host, int index) {
+  co_await crud.run_client(host, index);
   co_return 0;
 }
 
-io::Task<int> Durability::verify(io::Host& host) {
-  bool complete = co_await crud_.verify(host);
-  co_return complete ? 0 : 1;
+io::Task<int> run_collections(Collections& collections, io::Host& host, int index) {
+  co_await collections.run_client(host, index);
+  co_return 0;
+}
+
+/// Two on one machine, which the server tells apart by their connections alone.
+io::Task<int> run_locks(Locks& locks, io::Host& host, int index, bool twice) {
+  io::TaskGroup clients(co_await io::this_executor());
+  clients.spawn(locks.run_client(host, 2 * index));
+  if (twice) clients.spawn(locks.run_client(host, 2 * index + 1));
+  co_await clients.drained();
+  co_return 0;
+}
+
+}  // namespace
+
+void Durability::start_clients() {
+  auto done = [this](int) { client_done(); };
+  for (int i = 0; i < clients_; ++i)
+    start_client(fmt::format("client-{}", i), [this, i](io::Host& host) { return run_crud(crud_, host, i); }, done);
+  for (int i = 0; i < collections_clients_; ++i)
+    start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_collections(collections_, host, i); }, done);
+  bool twice = lock_machines_ == LocksOptions::Machines::kShared;
+  for (int i = 0; i < locks_clients_; ++i)
+    start_client(fmt::format("locks-{}", i), [this, i, twice](io::Host& host) { return run_locks(locks_, host, i, twice); }, done);
 }
 
 void Durability::client_done() {
-  if (--clients_running_ > 0) return;
-  calm_down();
-}
-
-/// All clients are done: no more faults; what is there must be right, serve, and stop clean.
-void Durability::calm_down() {
-  phase_ = Phase::kCalm;
-  server_.cancel_crash();
-  sim::FaultPlan calm;
-  calm.shuffle = world_.plan().shuffle;
-  calm.quota_bytes = world_.plan().quota_bytes;
-  world_.plan() = calm;
-  start_server();
-  start_verification();
-}
-
-void Durability::start_verification() {
-  sim::Node& verifier = world_.add_node(fmt::format("verifier-{}", ++verifications_));
-  verifier.on_end = [this](End, int exit_code) { verified(exit_code == 0); };
-  verifier.start([this](io::Host& host) { return verify(host); }, {.cores = 1});
-}
-
-void Durability::verified(bool complete) {
-  if (phase_ == Phase::kFlipped || phase_ == Phase::kDone) {
-    finish();
-    return;
-  }
-  if (!complete) {
-    // A server that stopped because of an error from the unkind times comes back; not for ever, though.
-    if (verifications_ >= 5) {
-      ledger_.violation("a calm server did not answer every read");
-      finish();
-      return;
-    }
-    start_verification();
-    return;
-  }
-  end_server();
-}
-
-/// Once everything was read: a clean stop, or process death after a pause in which the server sealed its log. Either proves all of it.
-void Durability::end_server() {
-  if (!server_.running()) {
-    world_.after(milliseconds(50), [this] { end_server(); });
-    return;
-  }
-  phase_ = phase_ == Phase::kCalm ? Phase::kStopping : Phase::kEnding;
-  if (random_.decide(2) == 0)
-    stop_asked_ = true;
-  else
-    world_.after(seconds(3), [this] { server_.kill(End::kProcessDeath); });
-}
-
-/// One bit of what is proven to be durable: it is reported or harmless, and no answer is wrong.
-void Durability::flip_a_bit() {
-  phase_ = Phase::kFlipped;
-  std::vector<std::string> files;
-  for (const std::string& path : server_.durable().files("/data"))
-    if (!path.ends_with("LOCK")) files.push_back(path);
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    const std::string& path = files[random_.decide(files.size())];
-    Buffer bytes = *server_.durable().read(path);
-    if (bytes.empty()) continue;
-    // Where something is: most of a segment is zeros.
-    uint64_t block = random_.decide((bytes.size() + 511) / 512) * 512;
-    Bytes sector = Bytes(bytes).substr(block, 512);
-    if (sector.find_first_not_of('\0') == Bytes::npos) continue;
-    uint64_t offset = block + random_.decide(sector.size());
-    if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts())) continue;
-    flipped_ = fmt::format("{} at {}", path, offset);
-    world_.trace().note("suite: flipped a bit of " + flipped_);
-    crud_.tolerate_corrupt = true;
-    start_server();
-    start_verification();
-    return;
-  }
-  finish();
-}
-
-/// Of two checkpoints the newer may rot: the older one and the journal have everything.
-void Durability::damage_newest_manifest() {
-  std::vector<std::string> manifests;
-  for (const std::string& path : server_.durable().files("/data"))
-    if (path.starts_with("/data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
-  if (manifests.size() < 2) return;
-  auto number = [](const std::string& path) {
-    uint64_t n = 0;
-    std::from_chars(path.data() + path.rfind('.') + 1, path.data() + path.size(), n);
-    return n;
-  };
-  const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
-                                                [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
-  uint64_t offset = random_.decide(*server_.durable().size(newest));
-  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts()))
-    world_.trace().note(fmt::format("suite: flipped a bit of {} at {}", newest, offset));
-}
-
-void Durability::finish() {
-  phase_ = Phase::kDone;
-  world_.stop();
+  if (--clients_running_ == 0) calm_down();
 }
 
 // ---- The run ----
 
 SeedResult Durability::run() {
-  crud_.tolerate_internal = world_.plan().read_error > 0;
+  crud_.tolerate_internal = collections_.tolerate_internal = world_.plan().read_error > 0;
+  crud_.documents_elsewhere = [this](Lsn lsn) { return collections_.ledger().count(lsn); };
   if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
   server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
   start_server();
-  for (int i = 0; i < clients_; ++i) {
-    sim::Node& node = world_.add_node(fmt::format("client-{}", i));
-    node.on_end = [this](End, int) { client_done(); };
-    node.start([this, i](io::Host& host) { return client(host, i); }, {.cores = 1});
-  }
+  start_clients();
+  if (small_disk_) disk_.come_and_go(3 * config_.engine.journal.segment_bytes, [this] { return phase_ != Phase::kFaults; });
   return result(world_.run({.until = kTimeLimit}));
 }
 
@@ -370,11 +214,16 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["restarts"] = restarts_;
   c["power losses"] = power_losses_;
   c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
-  c["operations asked"] = crud_.counts().asked;
+  c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked();
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
   c["operations refused"] = crud_.counts().refused;
   c["exports checked"] = crud_.counts().exports;
+  c["collections dropped"] = collections_.drops();
+  c["locks asked for"] = locks_.asked();
+  c["locks got by a repeat"] = locks_.repeated();
+  c["disks full"] = disk_.times();
+  c["starts refused, disk full"] = refused_full_;
   c["faults injected"] = world_.counts().total();
   for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
     if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
@@ -382,8 +231,6 @@ SeedResult Durability::result(sim::World::Stop why) {
   out.hash = world_.finish();
   return out;
 }
-
-}  // namespace
 
 SeedResult run_durability_sync(const SeedOptions& options) { return Durability(options, core::SyncMode::kSync).run(); }
 SeedResult run_durability_async(const SeedOptions& options) { return Durability(options, core::SyncMode::kAsync).run(); }

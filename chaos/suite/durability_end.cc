@@ -1,0 +1,193 @@
+// What follows when the clients are done and all is calm.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "chaos/suite/durability_run.h"
+
+namespace holdfast::chaos {
+namespace {
+
+/// Inserts after which a disk without room must have been noticed.
+constexpr uint64_t kInsertsUntilFull = 3000;
+/// How soon the server takes writes again when there is room.
+constexpr Duration kWritesAgainWithin = seconds(10);
+
+}  // namespace
+
+using sim::End;
+
+// ---- Reading everything ----
+
+io::Task<int> Durability::verify(io::Host& host) {
+  bool complete = co_await crud_.verify(host);
+  complete = co_await collections_.verify(host) && complete;
+  co_return complete ? 0 : 1;
+}
+
+/// All clients are done: no more faults; what is there must be right, serve, and stop clean.
+void Durability::calm_down() {
+  phase_ = Phase::kCalm;
+  server_.cancel_crash();
+  sim::FaultPlan calm;
+  calm.shuffle = world_.plan().shuffle;
+  calm.quota_bytes = world_.plan().quota_bytes;
+  world_.plan() = calm;
+  disk_.give_back();
+  start_server();
+  start_verification();
+}
+
+void Durability::start_verification() {
+  start_client(fmt::format("verifier-{}", ++verifications_), [this](io::Host& host) { return verify(host); },
+               [this](int exit_code) { verified(exit_code == 0); });
+}
+
+void Durability::verified(bool complete) {
+  if (phase_ == Phase::kFlipped || phase_ == Phase::kDone) return finish();
+  if (!complete) {
+    // A server that stopped because of an error from the unkind times comes back; not for ever, though.
+    if (verifications_ >= 5) {
+      ledger_.violation("a calm server did not answer every read");
+      return finish();
+    }
+    return start_verification();
+  }
+  if (phase_ == Phase::kCalm && fills_calmly_ && server_.running()) return fill_the_disk();
+  end_server();
+}
+
+// ---- The full disk ----
+
+/// From here on the server may not end but by our hand; it must say that the disk is full, and answer every read.
+void Durability::fill_the_disk() {
+  phase_ = Phase::kFull;
+  disk_.take_all();
+  start_client("filler", [this](io::Host& host) { return fill_and_read(host); }, [this](int exit_code) { filled(exit_code); });
+}
+
+io::Task<int> Durability::fill_and_read(io::Host& host) {
+  if (!co_await crud_.fill(host, kInsertsUntilFull)) {
+    ledger_.violation("the disk has no room, and the server does not say so");
+    co_return 1;
+  }
+  if (co_await verify(host) != 0) ledger_.violation("on a full disk the server did not answer every read");
+  co_return 0;
+}
+
+void Durability::filled(int exit_code) {
+  if (exit_code != 0 || !ledger_.violations().empty()) return finish();
+  if (random_.decide(2) == 0) return make_room();
+  // It may refuse to start for as long as there is no room.
+  phase_ = Phase::kFullEnd;
+  switch (random_.decide(3)) {
+    case 0: server_.kill(End::kPowerLoss); break;
+    case 1: server_.kill(End::kProcessDeath); break;
+    default: stop_asked_ = true;  // sealing needs no room
+  }
+  world_.after(milliseconds(static_cast<int64_t>(random_.between(1, 3000))), [this] { make_room(); });
+}
+
+void Durability::make_room() {
+  disk_.give_back();
+  start_client("writer", [this](io::Host& host) { return write_again(host); },
+               [this](int) {
+                 if (!ledger_.violations().empty()) return finish();
+                 phase_ = Phase::kCalm;
+                 end_server();
+               });
+}
+
+io::Task<int> Durability::write_again(io::Host& host) {
+  if (!co_await crud_.insert_within(host, kWritesAgainWithin)) ledger_.violation("there is room again, and the server takes no writes");
+  if (co_await verify(host) != 0) ledger_.violation("after its disk was full the server did not answer every read");
+  co_return 0;
+}
+
+// ---- The calm ends ----
+
+/// Once everything was read: a clean stop, or process death after a pause in which the server sealed its log. Either proves all of it.
+void Durability::end_server() {
+  if (!server_.running()) {
+    world_.after(milliseconds(50), [this] { end_server(); });
+    return;
+  }
+  phase_ = phase_ == Phase::kCalm ? Phase::kStopping : Phase::kEnding;
+  if (random_.decide(2) == 0)
+    stop_asked_ = true;
+  else
+    world_.after(seconds(3), [this] { server_.kill(End::kProcessDeath); });
+}
+
+void Durability::ended_calmly(End how, int exit_code) {
+  if (phase_ == Phase::kFlipped) return finish();  // it refused what is damaged: fine
+  if (phase_ == Phase::kFull) {
+    ledger_.violation("the server did not live through a full disk: " + last_words());
+    return finish();
+  }
+  if (phase_ == Phase::kAfterStop) {
+    world_.after(milliseconds(10), [this] { start_server(); });
+    return;
+  }
+  if (how == End::kExit && exit_code != kExitClean) ledger_.violation("a calm server did not stop clean");
+  if (phase_ == Phase::kEnding) return flip_a_bit();
+  phase_ = Phase::kAfterStop;
+  world_.after(milliseconds(10), [this] {
+    start_server();
+    start_verification();
+  });
+}
+
+/// One bit of what is proven to be durable: it is reported or harmless, and no answer is wrong.
+void Durability::flip_a_bit() {
+  phase_ = Phase::kFlipped;
+  // Half of the bits in the journal, however many other files there are.
+  std::string_view below = random_.decide(2) == 0 ? "/data/journal" : "/data";
+  std::vector<std::string> files;
+  for (const std::string& path : server_.durable().files(below))
+    if (!path.ends_with("LOCK")) files.push_back(path);
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const std::string& path = files[random_.decide(files.size())];
+    Buffer bytes = *server_.durable().read(path);
+    if (bytes.empty()) continue;
+    // Where something is: most of a segment is zeros.
+    uint64_t block = random_.decide((bytes.size() + 511) / 512) * 512;
+    Bytes sector = Bytes(bytes).substr(block, 512);
+    if (sector.find_first_not_of('\0') == Bytes::npos) continue;
+    uint64_t offset = block + random_.decide(sector.size());
+    if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts())) continue;
+    flipped_ = fmt::format("{} at {}", path, offset);
+    world_.trace().note("suite: flipped a bit of " + flipped_);
+    crud_.tolerate_corrupt = collections_.tolerate_corrupt = true;
+    start_server();
+    start_verification();
+    return;
+  }
+  finish();
+}
+
+/// Of two checkpoints the newer may rot: the older one and the journal have everything.
+void Durability::damage_newest_manifest() {
+  std::vector<std::string> manifests;
+  for (const std::string& path : server_.durable().files("/data"))
+    if (path.starts_with("/data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
+  if (manifests.size() < 2) return;
+  auto number = [](const std::string& path) {
+    uint64_t n = 0;
+    std::from_chars(path.data() + path.rfind('.') + 1, path.data() + path.size(), n);
+    return n;
+  };
+  const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
+                                                [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
+  uint64_t offset = random_.decide(*server_.durable().size(newest));
+  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts()))
+    world_.trace().note(fmt::format("suite: flipped a bit of {} at {}", newest, offset));
+}
+
+void Durability::finish() {
+  phase_ = Phase::kDone;
+  world_.stop();
+}
+
+}  // namespace holdfast::chaos
