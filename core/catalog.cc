@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "io/base/probe.h"
+
 namespace holdfast::core {
 
 Buffer encode(const CatalogChange& change) {
@@ -66,6 +68,7 @@ Result<> Catalog::apply(const CatalogChange& change) {
       auto c = collections_.find(change.collection);
       if (c == collections_.end()) return contradiction("drops a collection that is not there");
       databases_[database_name(c->second.database)].collections.erase(c->second.name);
+      if (MUTANT("collection-id-reused")) next_collection_ = c->first;
       collections_.erase(c);
       return {};
     }

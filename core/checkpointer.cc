@@ -35,7 +35,7 @@ io::Task<void> Checkpointer::run() {
     Result<> done = co_await checkpoint();
     consider();
     if (done) continue;
-    if (done.error().code != Code::kDiskFull) {
+    if (done.error().code != Code::kDiskFull || MUTANT("checkpoint-dies-of-a-full-disk")) {
       shared_.fail(CoreId(0), std::move(done.error()));
       co_return;
     }

@@ -22,6 +22,11 @@ EngineImpl::EngineImpl(io::Host& host, EngineOptions options, OpenedDirectory di
 
 // ---- Opening ----
 
+bool is_drop(const Effect& effect) {
+  Result<CatalogChange> change = effect.kind == EffectKind::kCatalog ? decode_catalog_change(effect.body) : CatalogChange();
+  return change && change->kind == CatalogChange::Kind::kDropCollection;
+}
+
 /// Applies the journal's entries while nothing else runs: all shards are used from core 0 here, and handed to their cores by start().
 class Replay final : public ReplaySink {
  public:
@@ -29,6 +34,7 @@ class Replay final : public ReplaySink {
   io::Task<Result<>> replay(EntryRef entry) override {
     EffectReader effects(entry->effects);
     while (std::optional<Effect> effect = effects.next()) {
+      if (MUTANT("drop-not-replayed") && is_drop(*effect)) continue;
       if (effect->kind != EffectKind::kCatalog && effect->shard.value >= shared_.settings.shard_count)
         co_return fail(Code::kCorrupt, fmt::format("entry {} names shard {}, which there is not", entry->lsn.value, effect->shard.value));
       for (auto& core : shared_.cores) HF_CO_CHECK_OK(co_await core->replay_effect(entry->lsn, *effect));
@@ -199,6 +205,7 @@ void EngineImpl::durable(Lsn durable) { shared_.durable.store(durable.value, std
 void EngineImpl::failed(Error error) { fail_on_core_0(std::move(error)); }
 
 void EngineImpl::disk_full(bool full) {
+  if (!full && MUTANT("read-only-never-lifted")) return;
   shared_.disk_full.store(full, std::memory_order_release);
   host_.log.log(io::Level::kWarning, full ? "the disk is full: read-only until there is room" : "there is room again: taking writes");
 }

@@ -100,7 +100,7 @@ io::Task<void> SegmentSupply::make_spare(Events& events) {
     ready_.notify_all();
     co_return;
   }
-  if (made.error().code != Code::kDiskFull || hurry_) {
+  if (made.error().code != Code::kDiskFull || hurry_ || MUTANT("full-disk-fails-stop")) {
     events.failed(std::move(made.error()));
     close();
     co_return;

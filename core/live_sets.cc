@@ -69,6 +69,7 @@ Bitmap LiveSets::at(CollectionId collection, Lsn snapshot, Ordinal next) const {
   Ordinal end = bound(snapshot, next);
   auto it = sets_.find(collection);
   if (it == sets_.end() || it->second.dropped <= snapshot) return Bitmap();
+  if (MUTANT("drop-hides-from-older-snapshots") && it->second.dropped != Lsn::max()) return Bitmap();
   SOMETIMES(it->second.dropped != Lsn::max(), "dropped-collection-seen-by-older-snapshot");
   Bitmap live = it->second.live;
   if (end != next) live.remove_from(end);

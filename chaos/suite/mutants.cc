@@ -62,6 +62,23 @@ constexpr std::array kMutants = {
     Mutant{"read-before-applied", "49", kSync, "a core serves a read before it has applied through it"},
     Mutant{"committed-published-late", "own", kSync, "the committed LSN is published after the replies that it releases"},
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
+    // Collections that come and go.
+    Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
+    Mutant{"drop-answers-at-a-stale-lsn", "48", kSync, "a drop that finds nothing is answered from what core 0 has applied"},
+    Mutant{"drop-skips-barrier", "own", kSync, "a drop does not wait for writers, whose documents follow it into the log"},
+    Mutant{"drop-not-replayed", "own", kSync, "recovery leaves drops out"},
+    Mutant{"collection-id-reused", "own", kSync, "a collection that is made gets the id of one that was dropped"},
+    Mutant{"drop-hides-from-older-snapshots", "own", kSync, "a snapshot from before a drop no longer sees the collection"},
+    Mutant{"count-ignores-deletes", "own", kSync, "the count of a collection does not go down"},
+    // The full disk.
+    Mutant{"read-only-never-lifted", "own", kSync, "a server whose disk was full takes no writes when there is room"},
+    Mutant{"full-disk-fails-stop", "own", kSync, "the server ends when there is no room for a spare segment"},
+    Mutant{"checkpoint-dies-of-a-full-disk", "own", kSync, "the server ends when a checkpoint finds no room"},
+    Mutant{"disk-full-refuses-what-was-done", "own", kSync, "a write that was done is refused when the disk got full meanwhile"},
+    // Repeats.
+    Mutant{"repeat-accepted-from-anyone", "own", kSync, "whose connection broke is not asked: any client's identical insert is a repeat"},
+    Mutant{"refused-insert-may-be-repeated", "own", kSync, "a refused insert whose connection broke succeeds when it comes again"},
+    Mutant{"repeat-accepted-twice", "own", kSync, "one insertion is told to two clients of one machine"},
 };
 
 }  // namespace
