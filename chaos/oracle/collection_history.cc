@@ -49,8 +49,8 @@ void CollectionHistory::insert(OperationId id, std::vector<Key> keys, Lsn after)
 }
 
 void CollectionHistory::drop(OperationId id, Lsn after) {
-  // One that finds nothing to drop rests on what is committed, which may be no more than what was.
-  drops_[id].ranges = {{before(after), Lsn::max()}};
+  drops_[id].ranges = {{after, Lsn::max()}};
+  drops_[id].asked = after;
 }
 
 size_t CollectionHistory::drops_open() const {
@@ -66,8 +66,9 @@ CollectionHistory::Sentence CollectionHistory::done(OperationId id, Lsn lsn) {
       drop = {.ranges = {}, .stage = Stage::kSettled};
       return "";
     }
-    bool fits = drop.meets({before(lsn), lsn});
-    drop = {.ranges = {{before(lsn), lsn}}, .stage = Stage::kSettled, .certain = true};
+    // One that finds nothing to drop rests on what is committed, which may be no more than what was; it is as good as a drop there.
+    bool fits = drop.meets({before(lsn), lsn}) || lsn == drop.asked;
+    drop = {.ranges = {{before(lsn), lsn}}, .asked = drop.asked, .stage = Stage::kSettled, .certain = true};
     return fits ? "" : fmt::format("was dropped at LSN {}, but what was seen says that it was not dropped there", lsn.value);
   }
   Insert& i = inserts_.at(id);
@@ -122,6 +123,7 @@ void CollectionHistory::restarted(Lsn survived, bool lossy) {
     if (lossy && may_be_lost) d.certain = false;
     if (d.stage == Stage::kUnderWay) {
       if (lossy) {
+        d.asked = std::min(d.asked, survived);
         d.exclude({survived, Lsn::max()});
         d.ranges.push_back({survived, Lsn::max()});
       }

@@ -77,6 +77,7 @@ class CollectionHistory {
   };
   struct Drop {
     std::vector<Range> ranges;  ///< where its entry may stand
+    Lsn asked;                  ///< it may rest on this, if there is nothing to drop
     Stage stage = Stage::kUnderWay;
     bool certain = false;
     bool lies_in(Range r) const;
