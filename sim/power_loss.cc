@@ -1,4 +1,6 @@
 // The draws of DiskModel: which legal state a power loss, or a sync that failed half-way, leaves on the medium.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "sim/disk_model.h"
@@ -14,7 +16,7 @@ enum class Mood : uint8_t { kKeepAll, kLoseAll, kMostly, kHalf, kSeldom, kPrefix
 Mood draw_mood(const LossProfile& profile, Stream& s) {
   if (profile.mood == LossProfile::Mood::kKeepAll) return Mood::kKeepAll;
   if (profile.mood == LossProfile::Mood::kLoseAll) return Mood::kLoseAll;
-  return static_cast<Mood>(s.decide(static_cast<uint64_t>(Mood::kCount)));
+  return static_cast<Mood>(s.harm(static_cast<uint64_t>(Mood::kCount)));
 }
 
 Rate loss_rate(Mood mood) {
@@ -41,7 +43,7 @@ class LossDraw {
  public:
   LossDraw(Inode& file, size_t count, const LossProfile& profile, Stream& s, FaultCounts& counts)
       : file_(file), count_(count), profile_(profile), stream_(s), counts_(counts), mood_(draw_mood(profile, s)) {
-    prefix_ = mood_ == Mood::kPrefix ? stream_.decide(count_ + 1) : 0;
+    prefix_ = mood_ == Mood::kPrefix ? stream_.decide(count_ + 1, Draw::kSame) : 0;
   }
 
   /// The content: sectors only, whatever the size.
@@ -62,7 +64,7 @@ class LossDraw {
     uint64_t chosen = newest;
     if (mood_ == Mood::kLoseAll) chosen = file_.durable.size();
     if (mood_ == Mood::kPrefix) chosen = size_after(prefix_);
-    if (is_mixed() && stream_.chance(loss_rate(mood_))) chosen = size_after(stream_.decide(count_ + 1));
+    if (is_mixed() && stream_.chance(loss_rate(mood_))) chosen = size_after(stream_.decide(count_ + 1, Draw::kSame));
     if (chosen != newest) counts_.hit(Fault::kSizeLost);
     return chosen;
   }
@@ -107,17 +109,18 @@ class LossDraw {
     if (profile_.ordered && sector * kSectorBytes >= file_.durable.size()) return newest;
     if (mood_ == Mood::kPrefix)
       return static_cast<size_t>(std::ranges::count_if(touches, [&](const Touch& t) { return t.second < prefix_; }));
-    if (!stream_.chance(loss_rate(mood_))) return newest;
-    return stream_.decide(newest);
+    if (!stream_.chance(loss_rate(mood_), Draw::kSame)) return newest;
+    return stream_.decide(newest, Draw::kSame);
   }
 
   void draw_sector(Image& out, uint64_t sector, std::span<const Touch> touches) {
+    stream_.next();  // an occurrence per sector: what becomes of one does not depend on the others
     size_t chosen = draw_version(sector, touches);
     Sector result = version(sector, touches, chosen);
     counts_.hit(chosen == 0 ? Fault::kSectorLost : Fault::kSectorKept);
-    if (is_mixed() && stream_.chance(profile_.torn)) {
+    if (is_mixed() && stream_.chance(profile_.torn, Draw::kSame)) {
       tear(sector, touches, result);
-    } else if (is_mixed() && chosen == 0 && is_new(sector) && !profile_.ordered && stream_.chance(profile_.garbage)) {
+    } else if (is_mixed() && chosen == 0 && is_new(sector) && !profile_.ordered && stream_.chance(profile_.garbage, Draw::kSame)) {
       garble(result, 0);
     }
     out.write(sector * kSectorBytes, Bytes(result.data(), result.size()));
@@ -127,18 +130,18 @@ class LossDraw {
 
   // Left part of one version, right part of an older one or garbage.
   void tear(uint64_t sector, std::span<const Touch> touches, Sector& out) {
-    size_t left = stream_.between(1, touches.size());
-    size_t right = stream_.decide(left);
-    size_t cut = stream_.between(1, kSectorBytes - 1);
+    size_t left = stream_.between(1, touches.size(), Draw::kSame);
+    size_t right = stream_.decide(left, Draw::kSame);
+    size_t cut = stream_.between(1, kSectorBytes - 1, Draw::kSame);
     out = version(sector, touches, left);
     Sector old = version(sector, touches, right);
     std::memcpy(out.data() + cut, old.data() + cut, kSectorBytes - cut);
     counts_.hit(Fault::kSectorTorn);
-    if (stream_.chance(profile_.garbage)) garble(out, cut);
+    if (stream_.chance(profile_.garbage, Draw::kSame)) garble(out, cut);
   }
 
   void garble(Sector& out, size_t from) {
-    Rng rng(stream_.bits());
+    Rng rng(stream_.bits(Draw::kSame));
     for (size_t i = from; i < kSectorBytes; ++i) out[i] = static_cast<char>(rng.next());
     counts_.hit(Fault::kSectorGarbage);
   }
@@ -187,12 +190,15 @@ void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError eff
 }
 
 void DiskModel::power_loss(const LossProfile& profile, Stream& s, FaultCounts& counts) {
+  s.next();
+  Stream here = s.about();  // and of each file a stream of its own: sparing one leaves the others as they were
   // Contents first: also of files whose names will not survive, so that draws do not depend on names.
   std::map<uint64_t, bool> lost_data;
   for (auto& [number, inode] : inodes_) {
     if (inode->directory || inode->pending.empty()) continue;
     uint64_t lost_before = counts[Fault::kSectorLost] + counts[Fault::kSizeLost];
-    LossDraw draw(*inode, inode->pending.size(), profile, s, counts);
+    Stream of_file = here.child(fmt::format("inode-{}", number));
+    LossDraw draw(*inode, inode->pending.size(), profile, of_file, counts);
     Image content = draw.content();
     content.resize(draw.size());
     inode->durable = std::move(content);
@@ -200,14 +206,15 @@ void DiskModel::power_loss(const LossProfile& profile, Stream& s, FaultCounts& c
     lost_data[number] = counts[Fault::kSectorLost] + counts[Fault::kSizeLost] > lost_before;
   }
 
-  Mood mood = name_changes_.empty() ? Mood::kKeepAll : draw_mood(profile, s);
+  Stream names = here.child("names");
+  Mood mood = name_changes_.empty() ? Mood::kKeepAll : draw_mood(profile, names);
   if (profile.ordered && mood != Mood::kKeepAll && mood != Mood::kLoseAll) mood = Mood::kPrefix;
-  uint64_t prefix = mood == Mood::kPrefix ? s.decide(name_changes_.size() + 1) : 0;
+  uint64_t prefix = mood == Mood::kPrefix ? names.decide(name_changes_.size() + 1, Draw::kSame) : 0;
   std::vector<const NameChange*> lost;
   for (size_t i = 0; i < name_changes_.size(); ++i) {
     const NameChange& c = name_changes_[i];
     bool keep = mood == Mood::kKeepAll || (mood == Mood::kPrefix && i < prefix);
-    if (mood == Mood::kMostly || mood == Mood::kHalf || mood == Mood::kSeldom) keep = !s.chance(loss_rate(mood));
+    if (mood == Mood::kMostly || mood == Mood::kHalf || mood == Mood::kSeldom) keep = !names.chance(loss_rate(mood));
     if (std::ranges::any_of(lost, [&](const NameChange* l) { return c.depends_on(*l); })) keep = false;
     counts.hit(keep ? Fault::kNameKept : Fault::kNameLost);
     if (!keep) {

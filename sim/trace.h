@@ -5,7 +5,7 @@
 // come out as lines of text, one a fact, so that two traces can be compared with diff.
 //
 // Invariants: 1. nothing that depends on addresses, builds or the real clock is ever folded in; 2. a sink does not
-// change the hash. No OS here: whoever wants a file passes a sink that writes one.
+// change the hash. The run's decisions (decisions.h) are here because every draw comes by. No OS here: whoever wants a file passes a sink that writes one.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 
 #include "io/base/bytes.h"
 #include "io/base/time.h"
+#include "sim/decisions.h"
 
 namespace holdfast::sim {
 
@@ -45,6 +46,11 @@ class Trace {
  public:
   using Sink = std::function<void(std::string_view line)>;
 
+  Trace() = default;
+  explicit Trace(Decisions decisions) : decisions_(std::move(decisions)) {}
+  Trace(const Trace&) = delete;  // streams point to it
+  Trace& operator=(const Trace&) = delete;
+
   void event(Time at, uint16_t node, uint16_t core, EventKind kind, uint64_t a, uint64_t b) {
     fold(static_cast<uint64_t>(at.ns));
     fold(uint64_t{node} << 32 | uint64_t{core} << 16 | static_cast<uint64_t>(kind));
@@ -72,6 +78,9 @@ class Trace {
   void set_sink(Sink sink, Draws draws);
   void name_node(uint16_t node, std::string name);
 
+  /// Streams look up their orders when they are made.
+  Decisions& decisions() { return decisions_; }
+
   uint64_t hash() const { return hash_; }
   uint64_t events() const { return events_; }
   uint64_t draws() const { return draws_; }
@@ -84,6 +93,7 @@ class Trace {
   void print_event(Time at, uint16_t node, uint16_t core, EventKind kind, uint64_t a, uint64_t b);
   void print_draw(std::string_view stream, uint64_t index, uint64_t n, uint64_t value);
 
+  Decisions decisions_;
   uint64_t hash_ = 0x486f6c6466617374ULL;
   uint64_t events_ = 0;
   uint64_t draws_ = 0;

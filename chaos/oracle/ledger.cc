@@ -130,6 +130,7 @@ void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<Do
 void Ledger::violation(std::string sentence) {
   if (tell) tell("VIOLATION: " + sentence);
   violations_.push_back(std::move(sentence));
+  if (on_violation) on_violation();
 }
 
 size_t Ledger::under_way(const DocumentName& document) const {

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "chaos/suite/overrides.h"
+#include "chaos/suite/settings.h"
 #include "sim/trace.h"
 
 namespace holdfast::chaos {
@@ -18,7 +20,16 @@ namespace holdfast::chaos {
 struct SeedOptions {
   uint64_t seed = 1;
   std::vector<std::string> mutants;
+  Overrides overrides;
+  sim::Decisions::Record record = sim::Decisions::Record::kOff;
   sim::Trace::Sink trace;  ///< nothing: no story
+};
+
+/// What a run could be made smaller by.
+struct Material {
+  std::map<std::string, Setting> settings;   ///< that it asked for; fields of the fault plan included
+  std::map<int, uint64_t> operations;        ///< per client, how many it came to
+  std::vector<sim::Harm> harms;              ///< empty unless recorded
 };
 
 struct SeedResult {
@@ -28,6 +39,8 @@ struct SeedResult {
   std::map<std::string, uint64_t> probes;    ///< SOMETIMES places reached, and how often
   double simulated_seconds = 0;
   std::string configuration;                 ///< what the seed drew, in one line
+  std::vector<std::string> misfits;          ///< overrides that make no sense in this suite: the run means nothing
+  Material material;
 };
 
 struct Suite {
