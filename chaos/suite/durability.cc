@@ -21,24 +21,25 @@ constexpr int kExitFailStop = 4;
 constexpr Duration kTimeLimit = seconds(3600);
 
 /// What the seed makes of the server. Tiny, so that rotation, checkpoints, merges and full queues happen in every seed.
-server::Config draw_config(sim::Stream& random, core::SyncMode mode) {
+server::Config draw_config(Settings& s, core::SyncMode mode) {
   server::Config c;
   c.listen = {"server", kPort};
   core::EngineOptions& e = c.engine;
   e.data_path = "/data";
-  e.shard_count = static_cast<uint16_t>(random.between(1, 6));
+  e.shard_count = static_cast<uint16_t>(s.between("server.shards", 1, 6));
   e.mode = mode;
-  e.journal.segment_bytes = random.between(2, 16) * 4096;
-  e.journal.group_bytes_max = random.between(1, 16) * 1024;
-  e.journal.async_lag_max = milliseconds(static_cast<int64_t>(random.between(1, 100)));
-  e.journal.async_lag_bytes_max = random.between(1, 64) * 1024;
-  e.journal.seal_after = milliseconds(static_cast<int64_t>(random.between(1, 20)));
-  e.checkpoint_bytes = random.between(2, 40) * 4096;
-  e.requests_per_shard = static_cast<uint32_t>(random.between(1, 16));
-  e.scan_yield_documents = static_cast<uint32_t>(random.between(1, 8));
-  e.scan_chunk_bytes = random.between(1, 16) * 512;
-  e.index_tail_min = static_cast<uint32_t>(random.between(1, 32));
-  e.id_hash_bits = static_cast<int>((random.decide(2) == 0) ? 64 : random.between(1, 6));
+  e.journal.segment_bytes = s.between("server.segment-pages", 2, 16, 16) * 4096;
+  e.journal.group_bytes_max = s.between("server.group-kb", 1, 16, 16) * 1024;
+  e.journal.async_lag_max = milliseconds(static_cast<int64_t>(s.between("server.lag-ms", 1, 100)));
+  e.journal.async_lag_bytes_max = s.between("server.lag-kb", 1, 64, 64) * 1024;
+  e.journal.seal_after = milliseconds(static_cast<int64_t>(s.between("server.seal-ms", 1, 20, 20)));
+  e.checkpoint_bytes = s.between("server.checkpoint-pages", 2, 40, 40) * 4096;
+  e.requests_per_shard = static_cast<uint32_t>(s.between("server.requests-per-shard", 1, 16, 16));
+  e.scan_yield_documents = static_cast<uint32_t>(s.between("server.scan-yield", 1, 8, 8));
+  e.scan_chunk_bytes = s.between("server.scan-half-kb", 1, 16, 16) * 512;
+  e.index_tail_min = static_cast<uint32_t>(s.between("server.index-tail", 1, 32, 32));
+  bool collide = s.one_in("server.hashes-collide", 2);
+  e.id_hash_bits = collide ? static_cast<int>(s.between("server.hash-bits", 1, 6, 6)) : 64;
   return c;
 }
 
@@ -57,8 +58,10 @@ class Durability {
 
  private:
   static sim::FaultPlan draw_plan(const SeedOptions& options);
+  static std::map<std::string, Setting> simpler_plans(const sim::FaultPlan& plan);
   io::Task<int> serve(io::Host& host);
   io::Task<void> stop_when_asked(server::Server& server);
+  bool performs(int client, uint64_t operation);
   io::Task<int> client(io::Host& host, int index);
   io::Task<int> verify(io::Host& host);
   void start_server();
@@ -74,15 +77,20 @@ class Durability {
   void finish();
   SeedResult result(sim::World::Stop why);
 
+  Overrides overrides_;
   sim::World world_;
-  sim::Stream random_;
+  std::map<std::string, Setting> plan_settings_;
+  Settings settings_;
   server::Config config_;
   Ledger ledger_;
   Crud crud_;
   sim::Node& server_;
   int clients_;
   int clients_running_;
-  uint64_t crashes_left_;
+  uint64_t crashes_;            // how many the seed has in store
+  uint64_t crashes_begun_ = 0;  // of those, planned or left out
+  uint64_t ends_ = 0;
+  std::map<int, uint64_t> operations_reached_;
   uint64_t restarts_ = 0;
   uint64_t power_losses_ = 0;
   uint64_t verifications_ = 0;
@@ -122,21 +130,45 @@ sim::FaultPlan Durability::draw_plan(const SeedOptions& options) {
       plan.evict = 500'000;
       break;
   }
+  for (const auto& [name, value] : options.overrides.settings) (void)sim::set_fault(plan, name, value);
   return plan;
 }
 
+/// The plan's fields as settings: faults are simplest when off, the rest as in a plan that nobody drew.
+std::map<std::string, Setting> Durability::simpler_plans(const sim::FaultPlan& plan) {
+  std::map<std::string, Setting> out;
+  sim::FaultPlan plain;
+  plain.shuffle = plain.sync_error_clean = plain.evict = 0;
+  for (const sim::FaultField& f : sim::fault_fields())
+    out[std::string(f.name)] = {plan.*f.member, f.fault_class == sim::FaultClass::kShape ? plain.*f.member : 0};
+  return out;
+}
+
 Durability::Durability(const SeedOptions& options, core::SyncMode mode)
-    : world_({.seed = options.seed, .plan = draw_plan(options), .mutants = options.mutants, .trace = options.trace}),
-      random_(world_.stream("durability suite")),
-      config_(draw_config(random_, mode)),
+    : overrides_(options.overrides),
+      world_({.seed = options.seed,
+              .plan = draw_plan(options),
+              .mutants = options.mutants,
+              .decisions = {.orders = options.overrides.orders, .record = options.record},
+              .trace = options.trace}),
+      plan_settings_(simpler_plans(world_.plan())),
+      settings_(world_, overrides_),
+      config_(draw_config(settings_, mode)),
       ledger_({.sync = mode == core::SyncMode::kSync}),
-      crud_({.server = {"server", kPort}, .keys = random_.between(1, 16),
-             .operations = random_.between(30, 250)},
+      crud_({.server = {"server", kPort},
+             .keys = settings_.between("keys", 1, 16),
+             .operations = settings_.given("operations", world_.stream("setting/operations").between(30, 250), 1, 250, 1),
+             .pause_max = milliseconds(static_cast<int64_t>(settings_.given("pause-ms", 20, 0, 20, 0))),
+             .performs = [this](int client, uint64_t operation) { return performs(client, operation); }},
             ledger_, Rng(options.seed, "workload")),
       server_(world_.add_node("server")),
-      clients_(static_cast<int>(random_.between(1, 6))),
+      clients_(static_cast<int>(settings_.between("clients", 1, 6))),
       clients_running_(clients_),
-      crashes_left_(random_.between(2, 16)) {}
+      crashes_(settings_.given("crashes", world_.stream("setting/crashes").between(2, 16), 0, 16, 0)) {
+  for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/of-network", "crash-1/moment", "crash-1/power", "cores",
+                           "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "server.hash-bits"})
+    settings_.may_ask(name);
+}
 
 // ---- The server ----
 
@@ -165,22 +197,30 @@ void Durability::start_server() {
   ++restarts_;
   serving_.reset();
   stop_asked_ = false;
-  server_.start([this](io::Host& host) { return serve(host); });
+  auto cores = static_cast<uint16_t>(settings_.given("cores", 0, 0, 4, 1));  // 0: drawn
+  server_.start([this](io::Host& host) { return serve(host); }, {.cores = cores});
   if (phase_ == Phase::kFaults) plan_crash();
 }
 
+/// The next of the seed's crashes. Each has a number and choices of its own; one that is left out makes room for the next.
 void Durability::plan_crash() {
-  if (crashes_left_ == 0) return;
-  --crashes_left_;
+  std::string name;
+  do {
+    if (crashes_begun_ == crashes_) return;
+    name = fmt::format("crash-{}", ++crashes_begun_);
+  } while (settings_.given(name, 1, 0, 1, 0) == 0);
   static constexpr sim::Moment kMoments[] = {sim::Moment::kBefore, sim::Moment::kAfter, sim::Moment::kMiddle};
   sim::CrashPlan plan;
+  sim::Stream draw = world_.stream("suite/" + name);
   // Often soon, also within a first start or a recovery; sometimes late. What a dead process left in the cache is in danger until it is
   // synced, and what a power cut left of the log's end until the log has grown past it: so crashes come in pairs.
-  bool pair = crashed_ && random_.decide(2) == 0;
-  plan.operation = pair || random_.decide(2) == 0 ? random_.between(1, 60) : random_.between(1, 600);
-  plan.kind = (random_.decide(5) == 0) ? sim::IoKind::kNetwork : sim::IoKind::kDisk;
-  plan.moment = kMoments[random_.decide(3)];
-  plan.how = pair || random_.decide(2) == 0 ? End::kPowerLoss : End::kProcessDeath;
+  bool pair = settings_.one_in(name + "/soon-after", 2) && crashed_;
+  bool soon = draw.decide(2) == 0 || pair;
+  uint64_t operation = draw.between(1, soon ? 60 : 600);
+  plan.operation = settings_.given(name + "/operation", operation, 1, 600, 1);
+  plan.kind = settings_.one_in(name + "/of-network", 5) ? sim::IoKind::kNetwork : sim::IoKind::kDisk;
+  plan.moment = kMoments[settings_.between(name + "/moment", 0, 2)];
+  plan.how = settings_.one_in(name + "/power", 2) || pair ? End::kPowerLoss : End::kProcessDeath;
   server_.crash_at(plan);
 }
 
@@ -198,7 +238,7 @@ void Durability::server_ended(End how, int exit_code) {
     if (exit_code == kExitFailStop) ledger_.ended(Loss::kUnsynced);
   }
   if (!ledger_.violations().empty()) {
-    finish();  // one is enough, and what follows would only repeat it
+    finish();
     return;
   }
   if (phase_ == Phase::kStopping || phase_ == Phase::kEnding) {
@@ -218,17 +258,24 @@ void Durability::server_ended(End how, int exit_code) {
     finish();  // it refused what is damaged: fine
     return;
   }
+  std::string name = fmt::format("end-{}", ++ends_);
   // After process death the power may go, too, before anybody starts the server again.
-  if (how == End::kProcessDeath && (random_.decide(3) == 0)) {
+  if (how == End::kProcessDeath && settings_.one_in(name + "/power", 3)) {
     server_.kill(End::kPowerLoss);
     ++power_losses_;
     ledger_.ended(Loss::kUnsynced);
   }
-  if (random_.decide(8) == 0) damage_newest_manifest();
-  world_.after(milliseconds(static_cast<int64_t>(random_.decide(300))), [this] { start_server(); });
+  if (settings_.one_in(name + "/manifest-rots", 8)) damage_newest_manifest();
+  world_.after(milliseconds(static_cast<int64_t>(settings_.between(name + "/pause-ms", 0, 299))), [this] { start_server(); });
 }
 
 // ---- The clients ----
+
+bool Durability::performs(int client, uint64_t operation) {
+  operations_reached_[client] = operation + 1;
+  auto chosen = overrides_.operations.find(client);
+  return chosen == overrides_.operations.end() || chosen->second.contains(operation);
+}
 
 io::Task<int> Durability::client(io::Host& host, int index) {
   co_await crud_.run_client(host, index);
@@ -288,7 +335,7 @@ void Durability::end_server() {
     return;
   }
   phase_ = phase_ == Phase::kCalm ? Phase::kStopping : Phase::kEnding;
-  if (random_.decide(2) == 0)
+  if (!settings_.one_in(fmt::format("stop-{}/kill", phase_ == Phase::kStopping ? 1 : 2), 2))
     stop_asked_ = true;
   else
     world_.after(seconds(3), [this] { server_.kill(End::kProcessDeath); });
@@ -296,20 +343,22 @@ void Durability::end_server() {
 
 /// One bit of what is proven to be durable: it is reported or harmless, and no answer is wrong.
 void Durability::flip_a_bit() {
+  if (settings_.given("flip", 1, 0, 1, 0) == 0) return finish();
   phase_ = Phase::kFlipped;
+  sim::Stream place = world_.stream("suite/flip");
   std::vector<std::string> files;
   for (const std::string& path : server_.durable().files("/data"))
     if (!path.ends_with("LOCK")) files.push_back(path);
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const std::string& path = files[random_.decide(files.size())];
+    const std::string& path = files[place.decide(files.size())];
     Buffer bytes = *server_.durable().read(path);
     if (bytes.empty()) continue;
     // Where something is: most of a segment is zeros.
-    uint64_t block = random_.decide((bytes.size() + 511) / 512) * 512;
+    uint64_t block = place.decide((bytes.size() + 511) / 512) * 512;
     Bytes sector = Bytes(bytes).substr(block, 512);
     if (sector.find_first_not_of('\0') == Bytes::npos) continue;
-    uint64_t offset = block + random_.decide(sector.size());
-    if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts())) continue;
+    uint64_t offset = block + place.decide(sector.size());
+    if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(place.decide(8)), world_.counts())) continue;
     flipped_ = fmt::format("{} at {}", path, offset);
     world_.trace().note("suite: flipped a bit of " + flipped_);
     crud_.tolerate_corrupt = true;
@@ -333,8 +382,9 @@ void Durability::damage_newest_manifest() {
   };
   const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
                                                 [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
-  uint64_t offset = random_.decide(*server_.durable().size(newest));
-  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts()))
+  sim::Stream place = world_.stream(fmt::format("suite/end-{}/manifest-rots", ends_));
+  uint64_t offset = place.decide(*server_.durable().size(newest));
+  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(place.decide(8)), world_.counts()))
     world_.trace().note(fmt::format("suite: flipped a bit of {} at {}", newest, offset));
 }
 
@@ -346,11 +396,18 @@ void Durability::finish() {
 // ---- The run ----
 
 SeedResult Durability::run() {
-  crud_.tolerate_internal = world_.plan().read_error > 0;
+  const sim::Orders* read_errors = world_.trace().decisions().find("server/disk/read-error");
+  crud_.tolerate_internal = world_.plan().read_error > 0 || read_errors;
+  ledger_.on_violation = [this] { world_.stop(); };  // one is enough, and what follows would only repeat it
   if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
   server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
   start_server();
   for (int i = 0; i < clients_; ++i) {
+    auto chosen = overrides_.operations.find(i);
+    if (chosen != overrides_.operations.end() && chosen->second.empty()) {
+      world_.after(Duration{}, [this] { client_done(); });
+      continue;
+    }
     sim::Node& node = world_.add_node(fmt::format("client-{}", i));
     node.on_end = [this](End, int) { client_done(); };
     node.start([this, i](io::Host& host) { return client(host, i); }, {.cores = 1});
@@ -360,7 +417,7 @@ SeedResult Durability::run() {
 
 SeedResult Durability::result(sim::World::Stop why) {
   SeedResult out;
-  if (phase_ != Phase::kDone)
+  if (phase_ != Phase::kDone && ledger_.violations().empty())
     ledger_.violation(why == sim::World::Stop::kNothingLeft ? "everything waits for something that never comes"
                                                             : "the clients or the server made no progress in an hour");
   out.violations = ledger_.violations();
@@ -370,15 +427,20 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["restarts"] = restarts_;
   c["power losses"] = power_losses_;
   c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
+  c["client operations"] = crud_.counts().performed;
   c["operations asked"] = crud_.counts().asked;
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
   c["operations refused"] = crud_.counts().refused;
   c["exports checked"] = crud_.counts().exports;
   c["faults injected"] = world_.counts().total();
+  c["faults struck"] = world_.counts().struck();
   for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
     if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
   for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
+  out.misfits = settings_.misfits();
+  out.material = {.settings = settings_.asked(), .operations = operations_reached_, .harms = world_.trace().decisions().harms};
+  out.material.settings.insert(plan_settings_.begin(), plan_settings_.end());
   out.hash = world_.finish();
   return out;
 }

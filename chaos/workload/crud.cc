@@ -249,11 +249,12 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
   for (uint64_t n = 0; !stopping_ && (options_.operations == 0 || n < options_.operations); ++n) {
     if (before_each) co_await before_each();
     s.begin(index, n);
+    Duration pause{static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))};
     if (!options_.performs || options_.performs(index, n)) {
       ++counts_.performed;
       co_await step(s);
     }
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+    co_await io::sleep_for(pause);
   }
   co_await s.client.close();
 }
