@@ -44,8 +44,7 @@ struct Harm {
 
 struct Decisions {
   std::map<std::string, Orders, std::less<>> orders;
-  enum class Record : uint8_t { kOff, kOn } record = Record::kOff;
-  std::vector<Harm> harms;  ///< in the order of the draws; filled while `record` is on
+  std::vector<Harm>* harms = nullptr;  ///< where harm is recorded, in the order of the draws; it outlives the run
 
   /// Null when nothing is laid down.
   const Orders* find(std::string_view stream) const {

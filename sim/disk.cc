@@ -138,7 +138,7 @@ void DiskOperation::begin() {
   World& world = host.world();
   world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskBegin,
                       static_cast<uint64_t>(call_), inode_);
-  crash_ = host.node().reach(IoKind::kDisk);
+  crash_ = host.node().reach(call_ == DiskCall::kSync || call_ == DiskCall::kSyncDir ? IoKind::kSync : IoKind::kDisk);
   if (crash_ == Moment::kBefore) return;
   disk_.under_way_.push_back(*this);
   world.events().schedule(*this, world.now() + disk_.time_of(call_));

@@ -108,8 +108,7 @@ class Stream {
     return yes;
   }
   void record(Harm::Kind kind, uint64_t value) {
-    Decisions& d = trace_->decisions();
-    if (d.record == Decisions::Record::kOn) d.harms.push_back({name_, index_, kind, value});
+    if (std::vector<Harm>* harms = trace_->decisions().harms) harms->push_back({name_, index_, kind, value});
   }
 
   uint64_t seed_;

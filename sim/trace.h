@@ -79,7 +79,7 @@ class Trace {
   void name_node(uint16_t node, std::string name);
 
   /// Streams look up their orders when they are made.
-  Decisions& decisions() { return decisions_; }
+  const Decisions& decisions() const { return decisions_; }
 
   uint64_t hash() const { return hash_; }
   uint64_t events() const { return events_; }

@@ -33,7 +33,7 @@ server::Config draw_config(Settings& s, core::SyncMode mode) {
   e.journal.async_lag_max = milliseconds(static_cast<int64_t>(s.between("server.lag-ms", 1, 100)));
   e.journal.async_lag_bytes_max = s.between("server.lag-kb", 1, 64, 64) * 1024;
   e.journal.seal_after = milliseconds(static_cast<int64_t>(s.between("server.seal-ms", 1, 20, 20)));
-  e.checkpoint_bytes = s.between("server.checkpoint-pages", 2, 40, 40) * 4096;
+  e.checkpoint_bytes = s.log_between("server.checkpoint-pages", 2, 40, 40) * 4096;
   e.requests_per_shard = static_cast<uint32_t>(s.between("server.requests-per-shard", 1, 16, 16));
   e.scan_yield_documents = static_cast<uint32_t>(s.between("server.scan-yield", 1, 8, 8));
   e.scan_chunk_bytes = s.between("server.scan-half-kb", 1, 16, 16) * 512;
@@ -58,7 +58,6 @@ class Durability {
 
  private:
   static sim::FaultPlan draw_plan(const SeedOptions& options);
-  static std::map<std::string, Setting> simpler_plans(const sim::FaultPlan& plan);
   io::Task<int> serve(io::Host& host);
   io::Task<void> stop_when_asked(server::Server& server);
   bool performs(int client, uint64_t operation);
@@ -78,8 +77,8 @@ class Durability {
   SeedResult result(sim::World::Stop why);
 
   Overrides overrides_;
+  Material* material_;
   sim::World world_;
-  std::map<std::string, Setting> plan_settings_;
   Settings settings_;
   server::Config config_;
   Ledger ledger_;
@@ -90,7 +89,6 @@ class Durability {
   uint64_t crashes_;            // how many the seed has in store
   uint64_t crashes_begun_ = 0;  // of those, planned or left out
   uint64_t ends_ = 0;
-  std::map<int, uint64_t> operations_reached_;
   uint64_t restarts_ = 0;
   uint64_t power_losses_ = 0;
   uint64_t verifications_ = 0;
@@ -135,24 +133,22 @@ sim::FaultPlan Durability::draw_plan(const SeedOptions& options) {
 }
 
 /// The plan's fields as settings: faults are simplest when off, the rest as in a plan that nobody drew.
-std::map<std::string, Setting> Durability::simpler_plans(const sim::FaultPlan& plan) {
-  std::map<std::string, Setting> out;
+void tell_plan(const sim::FaultPlan& plan, Material& out) {
   sim::FaultPlan plain;
   plain.shuffle = plain.sync_error_clean = plain.evict = 0;
   for (const sim::FaultField& f : sim::fault_fields())
-    out[std::string(f.name)] = {plan.*f.member, f.fault_class == sim::FaultClass::kShape ? plain.*f.member : 0};
-  return out;
+    out.settings[std::string(f.name)] = {plan.*f.member, f.fault_class == sim::FaultClass::kShape ? plain.*f.member : 0};
 }
 
 Durability::Durability(const SeedOptions& options, core::SyncMode mode)
     : overrides_(options.overrides),
+      material_(options.material),
       world_({.seed = options.seed,
               .plan = draw_plan(options),
               .mutants = options.mutants,
-              .decisions = {.orders = options.overrides.orders, .record = options.record},
+              .decisions = {.orders = options.overrides.orders, .harms = material_ ? &material_->harms : nullptr},
               .trace = options.trace}),
-      plan_settings_(simpler_plans(world_.plan())),
-      settings_(world_, overrides_),
+      settings_(world_, overrides_, material_),
       config_(draw_config(settings_, mode)),
       ledger_({.sync = mode == core::SyncMode::kSync}),
       crud_({.server = {"server", kPort},
@@ -165,7 +161,8 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
       clients_(static_cast<int>(settings_.between("clients", 1, 6))),
       clients_running_(clients_),
       crashes_(settings_.given("crashes", world_.stream("setting/crashes").between(2, 16), 0, 16, 0)) {
-  for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/of-network", "crash-1/moment", "crash-1/power", "cores",
+  if (material_) tell_plan(world_.plan(), *material_);
+  for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "server.hash-bits"})
     settings_.may_ask(name);
 }
@@ -216,9 +213,13 @@ void Durability::plan_crash() {
   // synced, and what a power cut left of the log's end until the log has grown past it: so crashes come in pairs.
   bool pair = settings_.one_in(name + "/soon-after", 2) && crashed_;
   bool soon = draw.decide(2) == 0 || pair;
-  uint64_t operation = draw.between(1, soon ? 60 : 600);
+  // Of all operations of the disk, a quarter of them syncs, or of the network.
+  static constexpr sim::IoKind kKinds[] = {sim::IoKind::kDisk, sim::IoKind::kSync, sim::IoKind::kNetwork};
+  uint64_t kind = draw.decide(5);
+  kind = settings_.given(name + "/kind", kind < 2 ? 0 : kind < 4 ? 1 : 2, 0, 2, 0);
+  plan.kind = kKinds[kind];
+  uint64_t operation = draw.between(1, (soon ? 60 : 600) / (kind == 1 ? 4 : 1));
   plan.operation = settings_.given(name + "/operation", operation, 1, 600, 1);
-  plan.kind = settings_.one_in(name + "/of-network", 5) ? sim::IoKind::kNetwork : sim::IoKind::kDisk;
   plan.moment = kMoments[settings_.between(name + "/moment", 0, 2)];
   plan.how = settings_.one_in(name + "/power", 2) || pair ? End::kPowerLoss : End::kProcessDeath;
   server_.crash_at(plan);
@@ -272,7 +273,7 @@ void Durability::server_ended(End how, int exit_code) {
 // ---- The clients ----
 
 bool Durability::performs(int client, uint64_t operation) {
-  operations_reached_[client] = operation + 1;
+  if (material_) material_->operations[client] = operation + 1;
   auto chosen = overrides_.operations.find(client);
   return chosen == overrides_.operations.end() || chosen->second.contains(operation);
 }
@@ -346,9 +347,11 @@ void Durability::flip_a_bit() {
   if (settings_.given("flip", 1, 0, 1, 0) == 0) return finish();
   phase_ = Phase::kFlipped;
   sim::Stream place = world_.stream("suite/flip");
+  // Half of the flips hit the journal, which is few of the files but what recovery rests on.
+  bool of_journal = place.decide(2) == 1;
   std::vector<std::string> files;
   for (const std::string& path : server_.durable().files("/data"))
-    if (!path.ends_with("LOCK")) files.push_back(path);
+    if (!path.ends_with("LOCK") && (!of_journal || path.starts_with("data/journal/"))) files.push_back(path);
   for (int attempt = 0; attempt < 100; ++attempt) {
     const std::string& path = files[place.decide(files.size())];
     Buffer bytes = *server_.durable().read(path);
@@ -373,7 +376,7 @@ void Durability::flip_a_bit() {
 void Durability::damage_newest_manifest() {
   std::vector<std::string> manifests;
   for (const std::string& path : server_.durable().files("/data"))
-    if (path.starts_with("/data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
+    if (path.starts_with("data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
   if (manifests.size() < 2) return;
   auto number = [](const std::string& path) {
     uint64_t n = 0;
@@ -439,8 +442,6 @@ SeedResult Durability::result(sim::World::Stop why) {
     if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
   for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
   out.misfits = settings_.misfits();
-  out.material = {.settings = settings_.asked(), .operations = operations_reached_, .harms = world_.trace().decisions().harms};
-  out.material.settings.insert(plan_settings_.begin(), plan_settings_.end());
   out.hash = world_.finish();
   return out;
 }

@@ -14,13 +14,18 @@ uint64_t Settings::given(const std::string& name, uint64_t usual, uint64_t low, 
     value = std::clamp(value, low, high);
   }
   may_ask(name);
-  asked_[name] = {value, simple};
+  if (material_) material_->settings[name] = {value, simple};
   return value;
 }
 
 uint64_t Settings::between(const std::string& name, uint64_t low, uint64_t high, uint64_t simple) {
   sim::Stream stream = world_.stream("setting/" + name);
   return given(name, stream.between(low, high), low, high, simple);
+}
+
+uint64_t Settings::log_between(const std::string& name, uint64_t low, uint64_t high, uint64_t simple) {
+  sim::Stream stream = world_.stream("setting/" + name);
+  return given(name, sim::log_uniform(stream, low, high), low, high, simple);
 }
 
 bool Settings::one_in(const std::string& name, uint64_t n) {

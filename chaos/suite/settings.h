@@ -23,14 +23,24 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
+/// What a run could be made smaller by.
+struct Material {
+  std::map<std::string, Setting> settings;  ///< that it asked for, and the fields of the fault plan
+  std::map<int, uint64_t> operations;       ///< per client, how many it came to
+  std::vector<sim::Harm> harms;
+};
+
 class Settings {
  public:
-  /// `world` and `overrides` outlive this.
-  Settings(sim::World& world, const Overrides& overrides) : world_(world), overrides_(overrides) {}
+  /// All three outlive this; `material` may be null.
+  Settings(sim::World& world, const Overrides& overrides, Material* material)
+      : world_(world), overrides_(overrides), material_(material) {}
 
   /// Even in [low, high], both included, unless the case says otherwise.
   uint64_t between(const std::string& name, uint64_t low, uint64_t high, uint64_t simple);
   uint64_t between(const std::string& name, uint64_t low, uint64_t high) { return between(name, low, high, low); }
+  /// The same with small numbers as likely as large ones: as many between 1 and 2 as between 1000 and 2000.
+  uint64_t log_between(const std::string& name, uint64_t low, uint64_t high, uint64_t simple);
   /// True once in `n`.
   bool one_in(const std::string& name, uint64_t n);
   /// `usual`, unless the case says otherwise: something within [low, high].
@@ -38,8 +48,6 @@ class Settings {
 
   /// A name that runs may ask for, though not every run does; digits stand for any number.
   void may_ask(std::string_view name) { known_.insert(shape(name)); }
-  /// Asked so far.
-  const std::map<std::string, Setting>& asked() const { return asked_; }
   /// What of the overrides makes no sense here: settings that nobody can ask for, values out of range.
   std::vector<std::string> misfits() const;
 
@@ -49,7 +57,7 @@ class Settings {
 
   sim::World& world_;
   const Overrides& overrides_;
-  std::map<std::string, Setting> asked_;
+  Material* material_;
   std::set<std::string> known_;
   std::vector<std::string> out_of_range_;
 };

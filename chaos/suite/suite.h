@@ -21,15 +21,8 @@ struct SeedOptions {
   uint64_t seed = 1;
   std::vector<std::string> mutants;
   Overrides overrides;
-  sim::Decisions::Record record = sim::Decisions::Record::kOff;
+  Material* material = nullptr;  ///< filled as the run goes on, so that there is some when the process breaks off
   sim::Trace::Sink trace;  ///< nothing: no story
-};
-
-/// What a run could be made smaller by.
-struct Material {
-  std::map<std::string, Setting> settings;   ///< that it asked for; fields of the fault plan included
-  std::map<int, uint64_t> operations;        ///< per client, how many it came to
-  std::vector<sim::Harm> harms;              ///< empty unless recorded
 };
 
 struct SeedResult {
@@ -40,7 +33,6 @@ struct SeedResult {
   double simulated_seconds = 0;
   std::string configuration;                 ///< what the seed drew, in one line
   std::vector<std::string> misfits;          ///< overrides that make no sense in this suite: the run means nothing
-  Material material;
 };
 
 struct Suite {
