@@ -1,0 +1,367 @@
+#include "chaos/runner/shrink.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "chaos/suite/minimize.h"
+#include "sim/faults.h"
+
+namespace holdfast::chaos {
+namespace {
+
+/// The rates of what strikes one occurrence at a time: with every strike listed they are no longer needed.
+constexpr const char* kStrikeRates[] = {"sched.cooperative", "disk.slow",  "disk.short-read", "disk.short-write", "disk.read-error", "disk.write-error",
+                                        "disk.sync-error",   "net.partial", "net.stall",      "net.reset",        "net.half-close",  "net.no-descriptor"};
+
+bool is_of_plan(const std::string& name) {
+  sim::FaultPlan plan;
+  return sim::set_fault(plan, name, 0);
+}
+
+/// "crash-3" and no more.
+bool is_crash(const std::string& name) { return name.starts_with("crash-") && name.find('/') == std::string::npos; }
+bool is_aim(const std::string& name) { return name.starts_with("crash-") && name.ends_with("/operation"); }
+
+Case without_empty(Case c) {
+  std::erase_if(c.overrides.orders, [](const auto& o) { return !o.second.strikes && o.second.values.empty(); });
+  return c;
+}
+
+using Keep = Candidate;
+bool keeps(const Keep& keep, size_t item) { return std::ranges::binary_search(keep, item); }
+
+class Shrinker {
+ public:
+  Shrinker(const Case& start, Trials& trials) : trials_(trials), best_(start) {}
+  Result<Shrunk> run();
+
+ private:
+  /// Goes on with the first case that fails like the original; nothing when none does.
+  std::optional<size_t> adopt(size_t count, const std::function<Case(size_t)>& make);
+  bool adopt(const Case& c) { return c == best_ || adopt(1, [&](size_t) { return c; }).has_value(); }
+  /// Goes on with a case that says less but is the same run.
+  void say_less(const Case& c);
+  /// Leaves out what can be left out of `count` things; `make` gives the case that keeps some.
+  void leave_out(size_t count, const std::function<Case(const Keep&)>& make);
+  void round();
+  void tell(const char* after) const;
+  uint64_t weight() const;
+
+  void simplify(const std::function<bool(const std::string& name)>& which);
+  void list_strikes();
+  void leave_out_crashes();
+  void leave_out_clients();
+  void leave_out_operations();
+  void leave_out_strikes();
+  void leave_out_values();
+  void lower_numbers();
+  void aim_anew();
+  void forget_the_idle();
+
+  struct Performed {
+    int client;
+    uint64_t operation;
+  };
+  std::vector<Performed> performed() const;
+  Case with_operations(Case c, const std::vector<Performed>& all, const Keep& keep) const;
+
+  Trials& trials_;
+  Case best_;
+  Outcome outcome_;
+  std::string kind_;
+  Material original_;
+};
+
+std::optional<size_t> Shrinker::adopt(size_t count, const std::function<Case(size_t)>& make) {
+  auto same = [&](const Outcome& o) { return o.misfits.empty() && kind_of(o.violation) == kind_; };
+  auto found = trials_.first(count, make, same);
+  if (!found) return std::nullopt;
+  Case c = make(found->index);
+  Outcome again = trials_.run(c);
+  if (again.hash != found->outcome.hash || again.violation != found->outcome.violation) return std::nullopt;
+  best_ = std::move(c);
+  outcome_ = std::move(found->outcome);
+  return found->index;
+}
+
+void Shrinker::say_less(const Case& c) {
+  if (c == best_) return;
+  Outcome o = trials_.run(c);
+  if (!o.misfits.empty() || o.violation != outcome_.violation || o.hash != outcome_.hash) return;
+  if (o.material.harms.size() != outcome_.material.harms.size() || o.material.operations != outcome_.material.operations) return;
+  best_ = c;
+}
+
+void Shrinker::leave_out(size_t count, const std::function<Case(const Keep&)>& make) {
+  (void)minimize(count, [&](const std::vector<Candidate>& candidates) { return adopt(candidates.size(), [&](size_t i) { return make(candidates[i]); }); });
+}
+
+/// Sets as many of these settings as possible to their simple values.
+void Shrinker::simplify(const std::function<bool(const std::string& name)>& which) {
+  std::vector<std::pair<std::string, uint64_t>> all;
+  for (const auto& [name, s] : outcome_.material.settings)
+    if (s.value != s.simple && which(name)) all.emplace_back(name, s.simple);
+  leave_out(all.size(), [&, base = best_](const Keep& keep) {
+    Case c = base;
+    for (size_t i = 0; i < all.size(); ++i)
+      if (!keeps(keep, i)) c.overrides.settings[all[i].first] = all[i].second;
+    return c;
+  });
+}
+
+/// From rates to lists of what strikes: the same run, but each strike can go by itself and no other takes its place.
+void Shrinker::list_strikes() {
+  Case c = best_;
+  for (auto& [stream, orders] : c.overrides.orders) orders.strikes.reset();
+  for (const sim::Harm& h : outcome_.material.harms)
+    if (h.kind == sim::Harm::Kind::kStrike) {
+      auto& strikes = c.overrides.orders[h.stream].strikes;
+      if (!strikes) strikes.emplace();
+      strikes->insert(h.index);
+    }
+  c = without_empty(std::move(c));
+  for (const char* rate : kStrikeRates) c.overrides.settings[rate] = 0;
+  adopt(c);
+}
+
+void Shrinker::leave_out_crashes() {
+  std::vector<std::string> all;
+  for (const auto& [name, s] : outcome_.material.settings)
+    if (is_crash(name) && s.value == 1) all.push_back(name);
+  leave_out(all.size(), [&, base = best_](const Keep& keep) {
+    Case c = base;
+    for (size_t i = 0; i < all.size(); ++i)
+      if (!keeps(keep, i)) c.overrides.settings[all[i]] = 0;
+    return c;
+  });
+}
+
+std::vector<Shrinker::Performed> Shrinker::performed() const {
+  std::vector<Performed> out;
+  for (const auto& [client, reached] : outcome_.material.operations) {
+    auto chosen = best_.overrides.operations.find(client);
+    for (uint64_t n = 0; n < reached; ++n)
+      if (chosen == best_.overrides.operations.end() || chosen->second.contains(n)) out.push_back({client, n});
+  }
+  return out;
+}
+
+Case Shrinker::with_operations(Case c, const std::vector<Performed>& all, const Keep& keep) const {
+  auto clients = outcome_.material.settings.find("clients");
+  for (uint64_t i = 0; clients != outcome_.material.settings.end() && i < clients->second.value; ++i) c.overrides.operations[static_cast<int>(i)];
+  for (auto& [client, list] : c.overrides.operations) list.clear();
+  for (size_t i = 0; i < all.size(); ++i) {
+    auto& list = c.overrides.operations[all[i].client];
+    if (keeps(keep, i)) list.insert(all[i].operation);
+  }
+  return c;
+}
+
+void Shrinker::leave_out_clients() {
+  std::vector<Performed> all = performed();
+  std::vector<int> clients;
+  for (const auto& [client, reached] : outcome_.material.operations) clients.push_back(client);
+  leave_out(clients.size(), [&, base = best_](const Keep& keep) {
+    Keep operations;
+    for (size_t i = 0; i < all.size(); ++i)
+      if (keeps(keep, static_cast<size_t>(std::ranges::find(clients, all[i].client) - clients.begin()))) operations.push_back(i);
+    return with_operations(base, all, operations);
+  });
+}
+
+void Shrinker::leave_out_operations() {
+  std::vector<Performed> all = performed();
+  leave_out(all.size(), [&, base = best_](const Keep& keep) { return with_operations(base, all, keep); });
+}
+
+void Shrinker::leave_out_strikes() {
+  std::vector<const sim::Harm*> all;
+  Material material = outcome_.material;
+  for (const sim::Harm& h : material.harms)
+    if (h.kind == sim::Harm::Kind::kStrike && best_.overrides.orders.contains(h.stream) && best_.overrides.orders[h.stream].strikes) all.push_back(&h);
+  leave_out(all.size(), [&, base = best_](const Keep& keep) {
+    Case c = base;
+    for (auto& [stream, orders] : c.overrides.orders)
+      if (orders.strikes) orders.strikes->clear();
+    for (size_t i : keep) c.overrides.orders[all[i]->stream].strikes->insert(all[i]->index);
+    return c;
+  });
+}
+
+/// What a power loss does to a file or an operation under way: nothing if possible, else one clear thing.
+void Shrinker::leave_out_values() {
+  Material material = outcome_.material;
+  std::erase_if(material.harms, [](const sim::Harm& h) { return h.kind != sim::Harm::Kind::kValue; });
+  const std::vector<sim::Harm>& all = material.harms;
+  leave_out(all.size(), [&, base = best_](const Keep& keep) {
+    Case c = base;
+    for (size_t i = 0; i < all.size(); ++i)
+      if (!keeps(keep, i)) c.overrides.orders[all[i].stream].values[all[i].index] = 0;
+    return c;
+  });
+  material = outcome_.material;
+  for (const sim::Harm& h : material.harms) {
+    if (h.kind != sim::Harm::Kind::kValue || h.value <= 1) continue;
+    Case c = best_;
+    c.overrides.orders[h.stream].values[h.index] = 1;
+    adopt(c);
+  }
+}
+
+/// Numbers that cannot be simple come as near to it as they can.
+void Shrinker::lower_numbers() {
+  Material material = outcome_.material;
+  for (const auto& [name, s] : material.settings) {
+    if (is_crash(name) || is_of_plan(name)) continue;
+    std::vector<uint64_t> values = towards(s.value, s.simple);
+    adopt(values.size(), [&, base = best_](size_t i) {
+      Case c = base;
+      c.overrides.settings[name] = values[i];
+      return c;
+    });
+  }
+}
+
+/// Fewer operations are fewer accesses to the disk, and a crash that was planned at the n-th comes too late. So for each
+/// piece that could not go, it goes while one of the last two crashes comes earlier.
+void Shrinker::aim_anew() {
+  static constexpr uint64_t kEarlier[] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 25, 32, 45, 64, 100, 200};
+  std::vector<std::string> aims;
+  for (const auto& [name, s] : outcome_.material.settings)
+    if (is_aim(name)) aims.push_back(name);
+  auto number = [](const std::string& name) { return std::stoul(name.substr(6)); };
+  std::ranges::sort(aims, [&](const std::string& a, const std::string& b) { return number(a) > number(b); });
+  if (aims.size() > 2) aims.resize(2);
+  for (size_t size = std::max<size_t>(1, performed().size() / 4);; size /= 2) {
+    for (size_t from = 0; from < performed().size() && !trials_.exhausted();) {
+      std::vector<Performed> all = performed();
+      Keep keep;
+      for (size_t i = 0; i < all.size(); ++i)
+        if (i < from || i >= from + size) keep.push_back(i);
+      std::vector<Case> candidates;
+      for (const std::string& aim : aims)
+        for (uint64_t earlier : kEarlier) {
+          uint64_t at = outcome_.material.settings[aim].value;
+          if (earlier >= at) break;
+          candidates.push_back(with_operations(best_, all, keep));
+          candidates.back().overrides.settings[aim] = at - earlier;
+        }
+      if (!adopt(candidates.size(), [&](size_t i) { return candidates[i]; })) from += size;
+    }
+    if (size <= 1) return;
+  }
+}
+
+/// Drops what the case says without any effect, so that it says only what matters.
+void Shrinker::forget_the_idle() {
+  Case c = best_;
+  uint64_t operations = 1, clients = 1, crashes = 0;
+  for (const auto& [client, list] : c.overrides.operations) {
+    if (list.empty()) continue;
+    clients = std::max(clients, static_cast<uint64_t>(client) + 1);
+    operations = std::max(operations, *list.rbegin() + 1);
+  }
+  const auto& asked = outcome_.material.settings;
+  for (const auto& [name, s] : asked)
+    if (is_crash(name) && s.value == 1) crashes = std::max(crashes, static_cast<uint64_t>(std::stoul(name.substr(6))));
+  if (!c.overrides.operations.empty()) c.overrides.settings["operations"] = operations;
+  if (!c.overrides.operations.empty()) c.overrides.settings["clients"] = clients;
+  c.overrides.settings["crashes"] = crashes;
+  std::erase_if(c.overrides.operations, [&](const auto& o) { return o.second.empty() && static_cast<uint64_t>(o.first) >= clients; });
+  adopt(c);
+  // The rest has no effect at all: settings that nobody asks for, or that are what the seed says; draws that are not made.
+  c = best_;
+  std::erase_if(c.overrides.settings, [&](const auto& s) { return !asked.contains(s.first); });
+  for (auto& [stream, orders] : c.overrides.orders)
+    if (orders.strikes && orders.strikes->empty()) orders.strikes.reset();
+  say_less(without_empty(std::move(c)));
+  const Overrides said = best_.overrides;
+  for (const auto& [name, value] : said.settings) {
+    auto first = original_.settings.find(name);
+    if (first == original_.settings.end() || first->second.value != value) continue;
+    c = best_;
+    c.overrides.settings.erase(name);
+    say_less(c);
+  }
+  for (const auto& [stream, orders] : said.orders)
+    for (const auto& [index, value] : orders.values) {
+      c = best_;
+      c.overrides.orders[stream].values.erase(index);
+      say_less(without_empty(std::move(c)));
+    }
+}
+
+uint64_t Shrinker::weight() const {
+  uint64_t complicated = 0;
+  for (const auto& [name, s] : outcome_.material.settings) complicated += s.value != s.simple && !is_aim(name);
+  return performed().size() + outcome_.material.harms.size() + complicated;
+}
+
+void Shrinker::tell(const char* after) const {
+  RunSize size = size_of(outcome_);
+  fmt::print(stderr, "{:<12} {:>5} faults, {:>3} crashes, {:>2} clients, {:>5} operations, {:>8.3f} s; {:>6} runs, {:>5.1f} core-s\n", after, size.faults,
+             size.crashes, size.clients, size.operations, size.seconds, trials_.runs(), trials_.core_seconds());
+}
+
+void Shrinker::round() {
+  simplify(is_of_plan);
+  tell("fault kinds");
+  leave_out_crashes();
+  tell("crashes");
+  leave_out_clients();
+  tell("clients");
+  leave_out_operations();
+  tell("operations");
+  list_strikes();
+  leave_out_strikes();
+  tell("faults");
+  leave_out_values();
+  tell("losses");
+  simplify([](const std::string& name) { return !is_of_plan(name) && !is_crash(name) && !is_aim(name); });
+  lower_numbers();
+  tell("settings");
+  aim_anew();
+  tell("aims");
+}
+
+Result<Shrunk> Shrinker::run() {
+  Shrunk out;
+  outcome_ = trials_.run(best_);
+  if (!outcome_.misfits.empty()) return fail(Code::kBadRequest, outcome_.misfits.front());
+  if (outcome_.violation.empty()) return fail(Code::kNotFound, "this run passes: there is nothing to shrink");
+  kind_ = kind_of(outcome_.violation);
+  original_ = outcome_.material;
+  out.before = outcome_;
+  Outcome again = trials_.run(best_);
+  if (again.hash != outcome_.hash || again.violation != outcome_.violation) return fail(Code::kConflict, "two runs of this case differ");
+  tell("before");
+  for (uint64_t last = UINT64_MAX; weight() < last && !trials_.exhausted();) {
+    last = weight();
+    round();
+  }
+  forget_the_idle();
+  tell("after");
+  out.smallest = best_;
+  out.smallest.expect = outcome_.violation;
+  out.after = outcome_;
+  return out;
+}
+
+}  // namespace
+
+RunSize size_of(const Outcome& o) {
+  auto count = [&](const char* name) {
+    auto it = o.result.counts.find(name);
+    return it == o.result.counts.end() ? 0 : it->second;
+  };
+  return {.faults = count("faults struck"),
+          .crashes = count("process deaths") + count("power losses"),
+          .clients = o.material.operations.size(),
+          .operations = count("client operations"),
+          .seconds = o.result.simulated_seconds};
+}
+
+Result<Shrunk> shrink(const Case& start, Trials& trials) { return Shrinker(start, trials).run(); }
+
+}  // namespace holdfast::chaos
