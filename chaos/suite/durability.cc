@@ -89,6 +89,7 @@ class Durability {
   uint64_t crashes_;            // how many the seed has in store
   uint64_t crashes_begun_ = 0;  // of those, planned or left out
   uint64_t ends_ = 0;
+  uint64_t rotten_manifest_ = 0;  // the number of the last one that rotted
   uint64_t restarts_ = 0;
   uint64_t power_losses_ = 0;
   uint64_t verifications_ = 0;
@@ -372,7 +373,7 @@ void Durability::flip_a_bit() {
   finish();
 }
 
-/// Of two checkpoints the newer may rot: the older one and the journal have everything.
+/// Of two checkpoints the newer may rot: the older one and the journal have everything. Not again before two more were written: of two, one is whole.
 void Durability::damage_newest_manifest() {
   std::vector<std::string> manifests;
   for (const std::string& path : server_.durable().files("/data"))
@@ -386,6 +387,8 @@ void Durability::damage_newest_manifest() {
   const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
                                                 [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
   sim::Stream place = world_.stream(fmt::format("suite/end-{}/manifest-rots", ends_));
+  if (rotten_manifest_ > 0 && number(newest) < rotten_manifest_ + 2) return;
+  rotten_manifest_ = number(newest);
   uint64_t offset = place.decide(*server_.durable().size(newest));
   if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(place.decide(8)), world_.counts()))
     world_.trace().note(fmt::format("suite: flipped a bit of {} at {}", newest, offset));
