@@ -373,7 +373,8 @@ void Durability::flip_a_bit() {
   finish();
 }
 
-/// Of two checkpoints the newer may rot: the older one and the journal have everything. Not again before two more were written: of two, one is whole.
+/// Of two checkpoints the newer may rot: the older one and the journal have everything. Not again before two more were written: of two, one is
+/// whole. Nor where a failed sync left pages clean that are not: the older one may be held by the cache alone.
 void Durability::damage_newest_manifest() {
   std::vector<std::string> manifests;
   for (const std::string& path : server_.durable().files("/data"))
@@ -387,6 +388,7 @@ void Durability::damage_newest_manifest() {
   const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
                                                 [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
   sim::Stream place = world_.stream(fmt::format("suite/end-{}/manifest-rots", ends_));
+  if (world_.counts()[sim::Fault::kSyncErrorClean] > 0) return;
   if (rotten_manifest_ > 0 && number(newest) < rotten_manifest_ + 2) return;
   rotten_manifest_ = number(newest);
   uint64_t offset = place.decide(*server_.durable().size(newest));
