@@ -28,6 +28,9 @@ Case without_empty(Case c) {
   return c;
 }
 
+/// The number of a crash in the name of a setting of it.
+uint64_t number_of(const std::string& name) { return std::stoul(name.substr(6)); }
+
 using Keep = Candidate;
 bool keeps(const Keep& keep, size_t item) { return std::ranges::binary_search(keep, item); }
 
@@ -56,7 +59,7 @@ class Shrinker {
   void leave_out_strikes();
   void leave_out_values();
   void lower_numbers();
-  void aim_anew();
+  std::vector<std::string> aims() const;
   void forget_the_idle();
 
   struct Performed {
@@ -127,8 +130,16 @@ void Shrinker::list_strikes() {
 
 void Shrinker::leave_out_crashes() {
   std::vector<std::string> all;
+  uint64_t highest = 0;
   for (const auto& [name, s] : outcome_.material.settings)
-    if (is_crash(name) && s.value == 1) all.push_back(name);
+    if (is_crash(name) && s.value == 1) {
+      all.push_back(name);
+      highest = std::max(highest, number_of(name));
+    }
+  // Those that were still to come must not take the place of one that goes.
+  Case c = best_;
+  c.overrides.settings["crashes"] = highest;
+  adopt(c);
   leave_out(all.size(), [&, base = best_](const Keep& keep) {
     Case c = base;
     for (size_t i = 0; i < all.size(); ++i)
@@ -170,11 +181,6 @@ void Shrinker::leave_out_clients() {
   });
 }
 
-void Shrinker::leave_out_operations() {
-  std::vector<Performed> all = performed();
-  leave_out(all.size(), [&, base = best_](const Keep& keep) { return with_operations(base, all, keep); });
-}
-
 void Shrinker::leave_out_strikes() {
   std::vector<const sim::Harm*> all;
   Material material = outcome_.material;
@@ -213,7 +219,7 @@ void Shrinker::leave_out_values() {
 void Shrinker::lower_numbers() {
   Material material = outcome_.material;
   for (const auto& [name, s] : material.settings) {
-    if (is_crash(name) || is_of_plan(name)) continue;
+    if (is_crash(name) || is_aim(name) || is_of_plan(name)) continue;
     std::vector<uint64_t> values = towards(s.value, s.simple);
     adopt(values.size(), [&, base = best_](size_t i) {
       Case c = base;
@@ -223,30 +229,51 @@ void Shrinker::lower_numbers() {
   }
 }
 
-/// Fewer operations are fewer accesses to the disk, and a crash that was planned at the n-th comes too late. So for each
-/// piece that could not go, it goes while one of the last two crashes comes earlier.
-void Shrinker::aim_anew() {
-  static constexpr uint64_t kEarlier[] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 25, 32, 45, 64, 100, 200};
-  std::vector<std::string> aims;
+/// Where a crash may have to come instead when `fewer` of `all` operations go: a little earlier, or earlier in proportion.
+std::vector<uint64_t> earlier(uint64_t at, size_t fewer, size_t all) {
+  std::vector<uint64_t> out;
+  auto add = [&](uint64_t to) {
+    if (to >= 1 && to < at && std::ranges::find(out, to) == out.end()) out.push_back(to);
+  };
+  uint64_t expected = at - at * fewer / std::max<size_t>(1, all);
+  for (uint64_t d = 0; d <= 5; ++d) {
+    add(expected + d);
+    if (expected > d) add(expected - d);
+  }
+  for (uint64_t d : {1, 2, 3, 4, 6, 8, 12, 16, 24})
+    if (at > static_cast<uint64_t>(d)) add(at - static_cast<uint64_t>(d));
+  add(expected / 2);
+  return out;
+}
+
+/// The last two crashes that were planned, the last one first.
+std::vector<std::string> Shrinker::aims() const {
+  std::vector<std::pair<uint64_t, std::string>> all;
   for (const auto& [name, s] : outcome_.material.settings)
-    if (is_aim(name)) aims.push_back(name);
-  auto number = [](const std::string& name) { return std::stoul(name.substr(6)); };
-  std::ranges::sort(aims, [&](const std::string& a, const std::string& b) { return number(a) > number(b); });
-  if (aims.size() > 2) aims.resize(2);
-  for (size_t size = std::max<size_t>(1, performed().size() / 4);; size /= 2) {
+    if (is_aim(name)) all.emplace_back(number_of(name), name);
+  std::ranges::sort(all, std::greater());
+  std::vector<std::string> out;
+  for (size_t i = 0; i < all.size() && i < 2; ++i) out.push_back(all[i].second);
+  return out;
+}
+
+/// Leaves out operations, halves first. Fewer operations are fewer accesses to the disk, and a crash that was planned at
+/// the n-th would come too late: a piece that cannot go by itself may go while one of the last crashes comes earlier.
+void Shrinker::leave_out_operations() {
+  static constexpr size_t kPiecesAimed = 48;  // more would cost more than they bring
+  for (size_t size = std::max<size_t>(1, performed().size() / 2);; size /= 2) {
     for (size_t from = 0; from < performed().size() && !trials_.exhausted();) {
       std::vector<Performed> all = performed();
       Keep keep;
       for (size_t i = 0; i < all.size(); ++i)
         if (i < from || i >= from + size) keep.push_back(i);
-      std::vector<Case> candidates;
-      for (const std::string& aim : aims)
-        for (uint64_t earlier : kEarlier) {
-          uint64_t at = outcome_.material.settings[aim].value;
-          if (earlier >= at) break;
-          candidates.push_back(with_operations(best_, all, keep));
-          candidates.back().overrides.settings[aim] = at - earlier;
-        }
+      std::vector<Case> candidates = {with_operations(best_, all, keep)};
+      if (all.size() / size <= kPiecesAimed)
+        for (const std::string& aim : aims())
+          for (uint64_t at : earlier(outcome_.material.settings[aim].value, size, all.size())) {
+            candidates.push_back(candidates.front());
+            candidates.back().overrides.settings[aim] = at;
+          }
       if (!adopt(candidates.size(), [&](size_t i) { return candidates[i]; })) from += size;
     }
     if (size <= 1) return;
@@ -264,7 +291,7 @@ void Shrinker::forget_the_idle() {
   }
   const auto& asked = outcome_.material.settings;
   for (const auto& [name, s] : asked)
-    if (is_crash(name) && s.value == 1) crashes = std::max(crashes, static_cast<uint64_t>(std::stoul(name.substr(6))));
+    if (is_crash(name) && s.value == 1) crashes = std::max(crashes, number_of(name));
   if (!c.overrides.operations.empty()) c.overrides.settings["operations"] = operations;
   if (!c.overrides.operations.empty()) c.overrides.settings["clients"] = clients;
   c.overrides.settings["crashes"] = crashes;
@@ -305,24 +332,28 @@ void Shrinker::tell(const char* after) const {
 }
 
 void Shrinker::round() {
+  // First what makes every further run shorter: what comes after the violation.
+  for (const char* name : {"verify", "flip"}) {
+    Case c = best_;
+    c.overrides.settings[name] = 0;
+    adopt(c);
+  }
   simplify(is_of_plan);
   tell("fault kinds");
   leave_out_crashes();
   tell("crashes");
+  list_strikes();
+  leave_out_strikes();
+  tell("faults");
   leave_out_clients();
   tell("clients");
   leave_out_operations();
   tell("operations");
-  list_strikes();
-  leave_out_strikes();
-  tell("faults");
   leave_out_values();
   tell("losses");
   simplify([](const std::string& name) { return !is_of_plan(name) && !is_crash(name) && !is_aim(name); });
   lower_numbers();
   tell("settings");
-  aim_anew();
-  tell("aims");
 }
 
 Result<Shrunk> Shrinker::run() {

@@ -1,9 +1,9 @@
 // Shrink: from a seed that fails to the smallest case that fails in the same way.
 //
 // What is left out, in this order, again and again until nothing more can go or the budget is used up: kinds of faults,
-// crashes, clients, operations (halves first, single ones last), single faults, what a power loss does to single files;
-// then settings go towards simple values, and the last crashes are aimed anew to where fewer operations lead. A
-// candidate is kept only when it shows the same kind of violation (kind_of) twice with the same hash.
+// crashes, single faults, clients, operations (halves first, single ones last; the last crashes are aimed earlier where
+// that helps), what a power loss does to single files; then settings go towards simple values. A candidate is kept only
+// when it shows the same kind of violation (kind_of) twice with the same hash.
 #pragma once
 
 #include "chaos/runner/trials.h"
