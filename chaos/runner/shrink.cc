@@ -52,6 +52,7 @@ class Shrinker {
   uint64_t weight() const;
 
   void simplify(const std::function<bool(const std::string& name)>& which);
+  void try_small();
   void list_strikes();
   void leave_out_crashes();
   void leave_out_clients();
@@ -74,10 +75,17 @@ class Shrinker {
   Outcome outcome_;
   std::string kind_;
   Material original_;
+  /// Early on a run may grow by having fewer kinds of things in it; it may not for a simpler setting's sake.
+  enum class Growth : uint8_t { kAllowed, kRefused } growth_ = Growth::kAllowed;
 };
 
 std::optional<size_t> Shrinker::adopt(size_t count, const std::function<Case(size_t)>& make) {
-  auto same = [&](const Outcome& o) { return o.misfits.empty() && kind_of(o.violation) == kind_; };
+  RunSize now = size_of(outcome_);
+  auto same = [&](const Outcome& o) {
+    RunSize size = size_of(o);
+    bool grows = size.faults > now.faults || size.operations > now.operations;
+    return o.misfits.empty() && kind_of(o.violation) == kind_ && !(grows && growth_ == Growth::kRefused);
+  };
   auto found = trials_.first(count, make, same);
   if (!found) return std::nullopt;
   Case c = make(found->index);
@@ -109,6 +117,31 @@ void Shrinker::simplify(const std::function<bool(const std::string& name)>& whic
     Case c = base;
     for (size_t i = 0; i < all.size(); ++i)
       if (!keeps(keep, i)) c.overrides.settings[all[i].first] = all[i].second;
+    return c;
+  });
+}
+
+/// Many bugs do not need what led to this failure: few operations and a crash or two at the right place show them as well.
+/// So a short run of the same seed is tried first, with a power loss at each place; then the long way is spared.
+void Shrinker::try_small() {
+  struct Small {
+    uint64_t operations, clients, crashes, at;
+  };
+  std::vector<Small> all;
+  for (uint64_t operations : {4, 8, 16, 32})
+    for (uint64_t clients : {1, 3})
+      for (uint64_t crashes : {1, 2})
+        for (uint64_t at = 1; at <= 12 + 2 * operations; ++at) all.push_back({operations, clients, crashes, at});
+  adopt(all.size(), [&, base = best_](size_t i) {
+    Case c = base;
+    auto& s = c.overrides.settings;
+    std::string last = fmt::format("crash-{}", all[i].crashes);
+    s["operations"] = all[i].operations;
+    s["clients"] = all[i].clients;
+    s["crashes"] = all[i].crashes;
+    s[last + "/operation"] = all[i].at;
+    s[last + "/kind"] = s[last + "/moment"] = 0;
+    s[last + "/power"] = 1;
     return c;
   });
 }
@@ -351,6 +384,7 @@ void Shrinker::round() {
   tell("operations");
   leave_out_values();
   tell("losses");
+  growth_ = Growth::kRefused;
   simplify([](const std::string& name) { return !is_of_plan(name) && !is_crash(name) && !is_aim(name); });
   lower_numbers();
   tell("settings");
@@ -367,6 +401,10 @@ Result<Shrunk> Shrinker::run() {
   Outcome again = trials_.run(best_);
   if (again.hash != outcome_.hash || again.violation != outcome_.violation) return fail(Code::kConflict, "two runs of this case differ");
   tell("before");
+  simplify(is_of_plan);
+  tell("fault kinds");
+  try_small();
+  tell("small");
   for (uint64_t last = UINT64_MAX; weight() < last && !trials_.exhausted();) {
     last = weight();
     round();
