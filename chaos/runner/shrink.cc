@@ -75,7 +75,7 @@ class Shrinker {
   Outcome outcome_;
   std::string kind_;
   Material original_;
-  /// Early on a run may grow by having fewer kinds of things in it; it may not for a simpler setting's sake.
+  /// At first a run may grow by having fewer kinds of things in it; from the first simpler setting on it may not.
   enum class Growth : uint8_t { kAllowed, kRefused } growth_ = Growth::kAllowed;
 };
 
