@@ -22,7 +22,8 @@ void Pipe::send(Bytes data) {
   World& world = link_.network.world();
   PathStreams& s = link_.path_to(side_);
   bytes_.append(data);
-  size_t pieces = data.size() > 1 && s.partial.strikes(world.plan().net_partial) ? 1 + s.partial.decide(4, Draw::kSame) : 1;
+  bool partial = data.size() > 1 && s.partial.strikes(world.plan().net_partial);
+  size_t pieces = partial ? 1 + s.partial.decide(4, Draw::kSame) : 1;
   if (pieces > 1) world.counts().hit(Fault::kNetPartial);
   for (size_t left = data.size(); left > 0; --pieces) {
     size_t n = pieces <= 1 || left == 1 ? left : s.partial.between(1, left - 1, Draw::kSame);

@@ -30,7 +30,8 @@ PathStreams& SimNetwork::path(Node& from, Node& to) {
       return world_.stream(fmt::format("net/{}>{}/{}", from.name(), to.name(), what));
     };
     p = std::make_unique<PathStreams>(
-        PathStreams{stream("time"), stream("partial"), stream("stall"), stream("reset"), stream("half-close"), stream("drop")});
+        PathStreams{stream("time"), stream("partial"), stream("stall"),
+                    stream("reset"), stream("half-close"), stream("drop")});
   }
   return *p;
 }

@@ -120,7 +120,8 @@ class LossDraw {
     counts_.hit(chosen == 0 ? Fault::kSectorLost : Fault::kSectorKept);
     if (is_mixed() && stream_.chance(profile_.torn, Draw::kSame)) {
       tear(sector, touches, result);
-    } else if (is_mixed() && chosen == 0 && is_new(sector) && !profile_.ordered && stream_.chance(profile_.garbage, Draw::kSame)) {
+    } else if (is_mixed() && chosen == 0 && is_new(sector) && !profile_.ordered &&
+               stream_.chance(profile_.garbage, Draw::kSame)) {
       garble(result, 0);
     }
     out.write(sector * kSectorBytes, Bytes(result.data(), result.size()));

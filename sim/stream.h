@@ -60,7 +60,8 @@ class Stream {
     return value;
   }
 
-  /// Whether a fault strikes at the next occurrence: with that probability or, where strikes are laid down, as they say.
+  /// Whether a fault strikes at the next occurrence: with that probability or, where strikes are laid down, as they
+  /// say.
   bool strikes(Rate rate) {
     go_to(Draw::kNext);
     bool yes = orders_ && orders_->strikes ? ordered_strike() : rate > 0 && draw(kAlways) + rate >= kAlways;

@@ -2,10 +2,11 @@
 //
 // Every event and every draw of a run is folded into one 64-bit hash. Two runs with the same hash did the same things
 // in the same order at the same virtual times; that is how "same seed, same run" is proven. With a sink the same facts
-// come out as lines of text, one a fact, so that two traces can be compared with diff.
+// come out as lines of text, one a fact, so that two traces can be compared with diff. The run's decisions
+// (decisions.h) are here because every draw comes by.
 //
 // Invariants: 1. nothing that depends on addresses, builds or the real clock is ever folded in; 2. a sink does not
-// change the hash. The run's decisions (decisions.h) are here because every draw comes by. No OS here: whoever wants a file passes a sink that writes one.
+// change the hash. No OS here: whoever wants a file passes a sink that writes one.
 #pragma once
 
 #include <functional>

@@ -15,9 +15,9 @@ set clients 2
 set crash-3/operation 17
 operations 0 5,7,9-12
 operations 1 -
-strike server/disk/sync-error 3,17
 draw server/disk/power-loss/0/names 0 1
 draw server/disk/settle 4.1 100
+strike server/disk/sync-error 3,17
 )";
 
 std::string error_of(std::string_view text) {
