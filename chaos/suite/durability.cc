@@ -33,7 +33,7 @@ server::Config draw_config(Settings& s, core::SyncMode mode) {
   e.journal.async_lag_max = milliseconds(static_cast<int64_t>(s.between("server.lag-ms", 1, 100)));
   e.journal.async_lag_bytes_max = s.between("server.lag-kb", 1, 64, 64) * 1024;
   e.journal.seal_after = milliseconds(static_cast<int64_t>(s.between("server.seal-ms", 1, 20, 20)));
-  e.checkpoint_bytes = s.log_between("server.checkpoint-pages", 2, 40, 40) * 4096;
+  e.checkpoint_bytes = s.log_between("server.checkpoint-pages", 1, 40, 40) * 4096;
   e.requests_per_shard = static_cast<uint32_t>(s.between("server.requests-per-shard", 1, 16, 16));
   e.scan_yield_documents = static_cast<uint32_t>(s.between("server.scan-yield", 1, 8, 8));
   e.scan_chunk_bytes = s.between("server.scan-half-kb", 1, 16, 16) * 512;
