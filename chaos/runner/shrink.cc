@@ -78,6 +78,7 @@ Result<Shrunk> Shrinker::run() {
   outcome_ = trials_.run(best_);
   if (!outcome_.misfits.empty()) return fail(Code::kBadRequest, outcome_.misfits.front());
   if (outcome_.violation.empty()) return fail(Code::kNotFound, "this run passes: there is nothing to shrink");
+  if (outcome_.material.settings.empty()) return fail(Code::kUnsupported, "this suite has no settings: there is nothing to leave out");
   kind_ = kind_of(outcome_.violation);
   original_ = outcome_.material;
   out.before = outcome_;

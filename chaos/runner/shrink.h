@@ -27,7 +27,8 @@ struct Shrunk {
 };
 
 /// Requires of `start`: a suite and a seed; its `expect` is ignored. Tells on standard error how far it is. Errors:
-/// kNotFound, the case passes; kBadRequest, it does not fit the suite; kConflict, two runs differ.
+/// kNotFound, the case passes; kBadRequest, it does not fit the suite; kConflict, two runs differ;
+/// kUnsupported, the suite has nothing that could be left out.
 Result<Shrunk> shrink(const Case& start, Trials& trials);
 
 }  // namespace holdfast::chaos
