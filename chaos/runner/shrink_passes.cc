@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "chaos/runner/shrinker.h"
+#include "io/base/random.h"
 #include "sim/faults.h"
 
 namespace holdfast::chaos {
@@ -46,32 +47,41 @@ void Shrinker::simplify(const std::function<bool(const std::string& name)>& whic
   });
 }
 
+namespace {
+
+/// One short run of the same seed: few operations, a few crashes early on.
+Case small_run(const Case& base, const std::map<std::string, Setting>& plan, uint64_t operations, Rng& rng) {
+  Case c = base;
+  auto& s = c.overrides.settings;
+  s["operations"] = operations;
+  s["clients"] = rng.between(1, 3);
+  s["crashes"] = rng.between(0, 3);
+  for (uint64_t k = 1; k <= s["crashes"]; ++k) {
+    std::string name = fmt::format("crash-{}", k);
+    s[name + "/operation"] = rng.between(1, 12 + 2 * operations);
+    s[name + "/kind"] = rng.chance(3, 4) ? 0 : 1;
+    s[name + "/moment"] = rng.chance(1, 2) ? 0 : rng.below(3);
+    s[name + "/power"] = rng.below(2);
+  }
+  if (rng.chance(1, 2)) s["server.checkpoint-pages"] = s["server.shards"] = 1;
+  // What struck now and then in a long run strikes more often in a short one.
+  for (const char* rate : kStrikeRates) {
+    auto drawn = plan.find(rate);
+    if (drawn != plan.end() && drawn->second.value > 0 && rng.chance(1, 2)) s[rate] = std::min<uint64_t>(200'000, drawn->second.value * 10);
+  }
+  return c;
+}
+
+}  // namespace
+
 /// Many bugs do not need what led to this failure: few operations and a crash or two at the right place show them as well.
-/// So a short run of the same seed is tried first, with a power loss at each place; then the long way is spared.
+/// So short runs of the same seed are tried first, the shortest before the others; then the long way is spared.
 void Shrinker::try_small() {
-  struct Small {
-    uint64_t operations, clients, crashes, at;
-    bool tight;  // a checkpoint every few operations
-  };
-  std::vector<Small> all;
-  for (uint64_t operations : {4, 8, 16, 32})
-    for (uint64_t clients : {1, 3})
-      for (uint64_t crashes : {1, 2})
-        for (bool tight : {false, true})
-          for (uint64_t at = 1; at <= 12 + 2 * operations; ++at) all.push_back({operations, clients, crashes, at, tight});
-  adopt(all.size(), [&, base = best_](size_t i) {
-    Case c = base;
-    auto& s = c.overrides.settings;
-    std::string last = fmt::format("crash-{}", all[i].crashes);
-    s["operations"] = all[i].operations;
-    s["clients"] = all[i].clients;
-    s["crashes"] = all[i].crashes;
-    s[last + "/operation"] = all[i].at;
-    s[last + "/kind"] = s[last + "/moment"] = 0;
-    s[last + "/power"] = 1;
-    if (all[i].tight) s["server.checkpoint-pages"] = s["server.shards"] = 1;
-    return c;
-  });
+  constexpr size_t kTries = 2'000;
+  Rng rng(best_.seed, "small runs");
+  std::vector<Case> all;
+  for (size_t i = 0; i < kTries; ++i) all.push_back(small_run(best_, outcome_.material.settings, 3 + i / 64, rng));
+  adopt(all.size(), [&](size_t i) { return all[i]; });
 }
 
 /// From rates to lists of what strikes: the same run, but each strike can go by itself and no other takes its place.

@@ -213,6 +213,19 @@ std::string to_text(const Case& c) {
   return out;
 }
 
+std::string_view without_quote(std::string_view violation) {
+  for (size_t begin = 0; begin < violation.size();) {
+    size_t end = std::min(violation.find_first_of(" \n", begin), violation.size());
+    std::string_view w = violation.substr(begin, end - begin);
+    if (w.ends_with(':')) {
+      std::string_view name = w.substr(0, w.size() - 1);
+      if (info(code_of(name)).name == name) return violation.substr(0, end);
+    }
+    begin = end + 1;
+  }
+  return violation;
+}
+
 std::string kind_of(std::string_view violation) {
   static constexpr std::string_view kOperations[] = {"insert", "update", "delete", "read"};
   std::string out;

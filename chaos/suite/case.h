@@ -45,5 +45,8 @@ std::string to_text(const Case& c);
 /// What kind of violation a sentence tells of: the same for sentences that differ in numbers, documents and operations
 /// alone. Two runs with the same kind of violation are taken to show the same bug.
 std::string kind_of(std::string_view violation);
+/// What the judge says, up to the error code of the server that it quotes: the server's own words after that may change
+/// without the case being stale.
+std::string_view without_quote(std::string_view violation);
 
 }  // namespace holdfast::chaos

