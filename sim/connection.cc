@@ -91,14 +91,17 @@ void WriteOperation::happen() {
 void WriteOperation::hand_over(size_t n) {
   const FaultPlan& plan = world().plan();
   PathStreams& s = link().path_to(1 - side());
-  bool reset = n > 0 && s.reset.chance(plan.net_reset);
-  bool half_close = n > 0 && !reset && !link().break_later.scheduled() && s.half_close.chance(plan.net_half_close);
-  if (n > 0 && s.stall.chance(plan.net_stall)) {
+  bool reset = n > 0 && s.reset.strikes(plan.net_reset);
+  bool half_close = n > 0 && !reset && !link().break_later.scheduled() && s.half_close.strikes(plan.net_half_close);
+  if (n > 0 && s.stall.strikes(plan.net_stall)) {
     world().counts().hit(Fault::kNetStall);
     out().stall(s.stall.between(milliseconds(1),
-                                milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.net_stall_ms_max)))));
+                                milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.net_stall_ms_max))),
+                                Draw::kSame));
   }
-  Bytes taken = rest_.substr(0, reset ? s.reset.decide(n + 1) : half_close ? s.half_close.decide(n + 1) : n);
+  Bytes taken = rest_.substr(0, reset        ? s.reset.decide(n + 1, Draw::kSame)
+                                : half_close ? s.half_close.decide(n + 1, Draw::kSame)
+                                             : n);
   trace(EventKind::kWrite, xxh3_64(taken, 2));
   out().send(taken);
   rest_.remove_prefix(n);
@@ -112,7 +115,8 @@ void WriteOperation::hand_over(size_t n) {
     world().counts().hit(Fault::kNetHalfClose);
     out().send(Pipe::Mark::kEnd, Duration{});
     out().cut();
-    world().events().schedule(link().break_later, world().now() + s.half_close.between(milliseconds(1), seconds(5)));
+    world().events().schedule(link().break_later,
+                              world().now() + s.half_close.between(milliseconds(1), seconds(5), Draw::kSame));
   }
 }
 

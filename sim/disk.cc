@@ -138,7 +138,7 @@ void DiskOperation::begin() {
   World& world = host.world();
   world.trace().event(world.now(), host.node().id(), executor().core().value, EventKind::kDiskBegin,
                       static_cast<uint64_t>(call_), inode_);
-  crash_ = host.node().reach(IoKind::kDisk);
+  crash_ = host.node().reach(call_ == DiskCall::kSync || call_ == DiskCall::kSyncDir ? IoKind::kSync : IoKind::kDisk);
   if (crash_ == Moment::kBefore) return;
   disk_.under_way_.push_back(*this);
   world.events().schedule(*this, world.now() + disk_.time_of(call_));
@@ -170,7 +170,7 @@ void SimDisk::settle() {
     auto& op = static_cast<DiskOperation&>(*n);
     op.cancel();
     SettleChooser* chooser = node_.settle_chooser;
-    auto how_much = chooser ? chooser->under_way(op.call_) : static_cast<HowMuch>(s.decide(3));
+    auto how_much = chooser ? chooser->under_way(op.call_) : static_cast<HowMuch>(s.harm(3));
     if (how_much == HowMuch::kWhole) world.counts().hit(Fault::kInFlightWhole);
     if (how_much == HowMuch::kPart) world.counts().hit(Fault::kInFlightPart);
     if (how_much != HowMuch::kNothing) op.apply(how_much);
@@ -182,10 +182,11 @@ void SimDisk::settle() {
 Duration SimDisk::time_of(DiskCall call) {
   const FaultPlan& plan = host_.world().plan();
   Node::Streams& s = node_.streams();
-  if (s.disk_slow.chance(plan.disk_slow)) {
+  if (s.disk_slow.strikes(plan.disk_slow)) {
     host_.world().counts().hit(Fault::kSlowDisk);
     return s.disk_slow.between(milliseconds(1),
-                               milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.disk_slow_ms_max))));
+                               milliseconds(static_cast<int64_t>(std::max<uint64_t>(1, plan.disk_slow_ms_max))),
+                               Draw::kSame);
   }
   bool sync = call == DiskCall::kSync || call == DiskCall::kSyncDir;
   uint64_t low = sync ? kSyncNsMin : kDiskNsMin;
@@ -196,15 +197,15 @@ Duration SimDisk::time_of(DiskCall call) {
 Result<size_t> SimDisk::read(const InodePtr& file, uint64_t offset, MutableBytes out) {
   World& world = host_.world();
   Node::Streams& s = node_.streams();
-  if (s.read_error.chance(world.plan().read_error)) {
+  if (s.read_error.strikes(world.plan().read_error)) {
     world.counts().hit(Fault::kReadError);
     return io_error("cannot read", file->number);
   }
   if (!model().readable(*file, offset, out.size())) return io_error("unreadable sector", file->number);
   size_t n = model().read(file, offset, out);
-  if (n > 1 && s.short_read.chance(world.plan().short_read)) {
+  if (s.short_read.strikes(world.plan().short_read) && n > 1) {
     world.counts().hit(Fault::kShortRead);
-    n = n - 1 - s.short_read.decide(n - 1);
+    n = n - 1 - s.short_read.decide(n - 1, Draw::kSame);
   }
   return n;
 }
@@ -213,13 +214,14 @@ Result<size_t> SimDisk::write(const InodePtr& file, uint64_t offset, Bytes data,
   World& world = host_.world();
   Node::Streams& s = node_.streams();
   if (data.empty()) return size_t{0};
-  bool failed = how_much == HowMuch::kWhole && s.write_error.chance(world.plan().write_error);
+  bool failed = how_much == HowMuch::kWhole && s.write_error.strikes(world.plan().write_error);
   size_t n = data.size();
-  if (how_much == HowMuch::kPart) n = node_.settle_chooser ? node_.settle_chooser->written(n) : s.settle.decide(n + 1);
-  if (failed) n = s.write_error.decide(n + 1);
-  if (!failed && how_much == HowMuch::kWhole && n > 1 && s.short_write.chance(world.plan().short_write)) {
+  if (how_much == HowMuch::kPart)
+    n = node_.settle_chooser ? node_.settle_chooser->written(n) : s.settle.decide(n + 1, Draw::kSame);
+  if (failed) n = s.write_error.decide(n + 1, Draw::kSame);
+  if (!failed && how_much == HowMuch::kWhole && s.short_write.strikes(world.plan().short_write) && n > 1) {
     world.counts().hit(Fault::kShortWrite);
-    n = n - 1 - s.short_write.decide(n - 1);
+    n = n - 1 - s.short_write.decide(n - 1, Draw::kSame);
   }
   if (n > 0) {
     auto written = model().write(file, offset, data.substr(0, n));
@@ -237,13 +239,14 @@ Result<> SimDisk::sync_inode(const InodePtr& inode, uint64_t mark) {
   World& world = host_.world();
   Stream& s = node_.streams().sync_error;
   LossProfile profile = node_.loss_profile();
-  if (!s.chance(world.plan().sync_error)) {
+  if (!s.strikes(world.plan().sync_error)) {
     model().sync(inode, mark, profile);
     return {};
   }
-  auto effect = s.chance(world.plan().sync_error_clean) ? DiskModel::AfterError::kMarkedClean
+  auto effect = s.chance(world.plan().sync_error_clean, Draw::kSame) ? DiskModel::AfterError::kMarkedClean
                                                         : DiskModel::AfterError::kStillDirty;
-  model().sync_failed(inode, mark, effect, profile, s, world.counts());
+  Stream partial = s.about();
+  model().sync_failed(inode, mark, effect, profile, partial, world.counts());
   return io_error("cannot sync", inode->number);
 }
 

@@ -73,7 +73,7 @@ void SimExecutor::step() {
   size_t count = ready_.size() - first_;
   uint64_t pick = 0;
   Stream& order = host_.node().streams().order;
-  if (count > 1 && order.chance(world.plan().shuffle)) pick = order.decide(count);
+  if (count > 1 && order.chance(world.plan().shuffle)) pick = order.decide(count, Draw::kSame);
   if (pick > 0) world.counts().hit(Fault::kStepOutOfOrder);
   std::swap(ready_[first_], ready_[first_ + pick]);
   Ready next = ready_[first_++];

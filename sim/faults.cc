@@ -92,7 +92,7 @@ uint64_t log_uniform(Stream& s, uint64_t low, uint64_t high) {
   // First a power of two, then a place within it.
   auto width = static_cast<uint64_t>(std::bit_width(high / low));
   uint64_t from = std::min(high, low << s.decide(width));
-  return s.between(from, std::min(high, 2 * from));
+  return s.between(from, std::min(high, 2 * from), Draw::kSame);
 }
 
 std::span<const FaultField> fault_fields() { return kFields; }
@@ -127,6 +127,55 @@ bool set_fault(FaultPlan& plan, std::string_view name, uint64_t value) {
 }
 
 std::string_view name(Fault fault) { return kFaultNames[static_cast<size_t>(fault)]; }
+
+bool is_struck(Fault fault) {
+  switch (fault) {
+    case Fault::kProcessDeath:
+    case Fault::kPowerLoss:
+    case Fault::kInFlightPart:
+    case Fault::kInFlightWhole:
+    case Fault::kSectorTorn:
+    case Fault::kSectorGarbage:
+    case Fault::kSyncError:
+    case Fault::kReadError:
+    case Fault::kWriteError:
+    case Fault::kDiskFull:
+    case Fault::kShortRead:
+    case Fault::kShortWrite:
+    case Fault::kBitFlip:
+    case Fault::kLatentError:
+    case Fault::kLostWrite:
+    case Fault::kMisdirected:
+    case Fault::kOldBlock:
+    case Fault::kSlowDisk:
+    case Fault::kNetStall:
+    case Fault::kNetReset:
+    case Fault::kNetHalfClose:
+    case Fault::kNetPartial:
+    case Fault::kNoDescriptor:
+    case Fault::kCooperative: return true;
+    case Fault::kExit:
+    case Fault::kSectorLost:
+    case Fault::kSectorKept:
+    case Fault::kSizeLost:
+    case Fault::kNameLost:
+    case Fault::kNameKept:
+    case Fault::kDataLostUnderKeptName:
+    case Fault::kSyncErrorClean:
+    case Fault::kOldContentBack:
+    case Fault::kNetRefused:
+    case Fault::kNetWindowFull:
+    case Fault::kStepOutOfOrder:
+    case Fault::kCount: return false;
+  }
+  return false;
+}
+
+uint64_t FaultCounts::struck() const {
+  uint64_t n = 0;
+  for (size_t i = 0; i < counts_.size(); ++i) n += is_struck(static_cast<Fault>(i)) ? counts_[i] : 0;
+  return n;
+}
 
 uint64_t FaultCounts::total() const { return std::accumulate(counts_.begin(), counts_.end(), uint64_t{0}); }
 

@@ -133,12 +133,17 @@ enum class Fault : uint8_t {
 };
 
 std::string_view name(Fault fault);
+/// Whether it was done to the run, one by one. The others follow from those (what a power loss kept, who was refused),
+/// or are ways to order what is ready.
+bool is_struck(Fault fault);
 
 class FaultCounts {
  public:
   void hit(Fault fault) { ++counts_[static_cast<size_t>(fault)]; }
   uint64_t operator[](Fault fault) const { return counts_[static_cast<size_t>(fault)]; }
   uint64_t total() const;
+  /// Of those that were struck.
+  uint64_t struck() const;
   /// Adds another run's.
   void add(const FaultCounts& other);
 

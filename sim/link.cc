@@ -22,10 +22,11 @@ void Pipe::send(Bytes data) {
   World& world = link_.network.world();
   PathStreams& s = link_.path_to(side_);
   bytes_.append(data);
-  size_t pieces = data.size() > 1 && s.partial.chance(world.plan().net_partial) ? 1 + s.partial.decide(4) : 1;
+  bool partial = data.size() > 1 && s.partial.strikes(world.plan().net_partial);
+  size_t pieces = partial ? 1 + s.partial.decide(4, Draw::kSame) : 1;
   if (pieces > 1) world.counts().hit(Fault::kNetPartial);
   for (size_t left = data.size(); left > 0; --pieces) {
-    size_t n = pieces <= 1 || left == 1 ? left : s.partial.between(1, left - 1);
+    size_t n = pieces <= 1 || left == 1 ? left : s.partial.between(1, left - 1, Draw::kSame);
     push({world.now() + link_.way_to(side_), n, std::nullopt});
     left -= n;
     if (pieces <= 1) break;
@@ -71,7 +72,7 @@ void Pipe::happen() {
   if (piece.mark == Mark::kEnd) ended_ = true;
   if (piece.mark == Mark::kReset) {
     end.broken = true;
-    if (arrived_ > 0 && link_.path_to(side_).reset.decide(2) == 1) drop();
+    if (arrived_ > 0 && link_.path_to(side_).drop.decide(2) == 1) drop();
   }
   if (end.closed && piece.bytes > 0) {
     drop();

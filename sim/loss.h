@@ -70,10 +70,11 @@ class LossChooser {
   virtual bool survives(const NameLoss& change) = 0;
 };
 
-/// The answers of a stream. Per file, and once for the names, a mood is drawn first.
+/// The answers of a stream. Per file, and once for the names, a mood is drawn first. Each file and the names have a child
+/// of the stream to themselves, and each sector is an occurrence there: sparing one leaves the others as they were.
 class DrawnLoss final : public LossChooser {
  public:
-  DrawnLoss(const LossProfile& profile, Stream& s) : profile_(profile), stream_(s) {}
+  DrawnLoss(const LossProfile& profile, Stream s) : profile_(profile), all_(std::move(s)), stream_(all_) {}
 
   void begin_file(const FileLoss& file) override;
   SectorFate sector(const SectorLoss& sector) override;
@@ -91,7 +92,8 @@ class DrawnLoss final : public LossChooser {
   SectorFate tear(const SectorLoss& sector);
 
   const LossProfile& profile_;
-  Stream& stream_;
+  Stream all_;
+  Stream stream_;  // of the current file, or of the names
   Mood mood_ = Mood::kKeepAll;
   uint64_t prefix_ = 0;
   uint64_t names_asked_ = 0;

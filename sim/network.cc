@@ -30,7 +30,8 @@ PathStreams& SimNetwork::path(Node& from, Node& to) {
       return world_.stream(fmt::format("net/{}>{}/{}", from.name(), to.name(), what));
     };
     p = std::make_unique<PathStreams>(
-        PathStreams{stream("time"), stream("partial"), stream("stall"), stream("reset"), stream("half-close")});
+        PathStreams{stream("time"), stream("partial"), stream("stall"),
+                    stream("reset"), stream("half-close"), stream("drop")});
   }
   return *p;
 }
@@ -147,7 +148,7 @@ class AcceptOperation final : public Operation, public io::ListNode {
       result = fail(Code::kClosed, "the listener was closed");
     } else if (listener_.backlog_.empty()) {
       return;
-    } else if (listener_.host_.node().streams().accept.chance(world.plan().net_no_descriptor)) {
+    } else if (listener_.host_.node().streams().accept.strikes(world.plan().net_no_descriptor)) {
       world.counts().hit(Fault::kNoDescriptor);
       result = fail(Code::kOverloaded, "no descriptor left to accept a connection");
     } else {

@@ -111,8 +111,11 @@ uint64_t Node::operations(IoKind kind) const {
 }
 
 std::optional<Moment> Node::reach(IoKind kind) {
-  ++(kind == IoKind::kDisk ? disk_operations_ : network_operations_);
-  if (!crash_ || (crash_->kind != IoKind::kAny && crash_->kind != kind) || --crash_->operation > 0) return std::nullopt;
+  ++(kind == IoKind::kNetwork ? network_operations_ : disk_operations_);
+  if (!crash_) return std::nullopt;
+  bool meant = crash_->kind == IoKind::kAny || crash_->kind == kind ||
+               (crash_->kind == IoKind::kDisk && kind == IoKind::kSync);
+  if (!meant || --crash_->operation > 0) return std::nullopt;
   Moment moment = crash_->moment;
   striking_ = crash_->how;
   crash_.reset();

@@ -31,7 +31,8 @@ enum class End : uint8_t {
   kPowerLoss,     ///< the disk keeps a legal part of what was not synced
 };
 
-enum class IoKind : uint8_t { kAny, kDisk, kNetwork };
+/// A sync is a disk operation as well: what is not durable yet is most just before one.
+enum class IoKind : uint8_t { kAny, kDisk, kNetwork, kSync };
 enum class Moment : uint8_t {
   kBefore,  ///< the operation has no effect
   kAfter,   ///< it has, but nobody hears of it
@@ -77,7 +78,7 @@ class Node {
   void crash_at(CrashPlan plan) { crash_ = plan; }
   void cancel_crash() { crash_.reset(); }
   bool crash_planned() const { return crash_.has_value(); }
-  /// Operations begun since the node exists.
+  /// Operations begun since the node exists. Syncs are not counted apart.
   uint64_t operations(IoKind kind) const;
 
   /// Of the running incarnation. Requires: running.

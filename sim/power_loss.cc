@@ -134,7 +134,8 @@ void DiskModel::sync_failed(const InodePtr& inode, uint64_t mark, AfterError eff
 }
 
 void DiskModel::power_loss(const LossProfile& profile, Stream& s, FaultCounts& counts) {
-  DrawnLoss chooser(profile, s);
+  s.next();
+  DrawnLoss chooser(profile, s.about());
   power_loss(profile, chooser, counts);
 }
 

@@ -19,19 +19,18 @@ bool SimRecord::mutant(std::string_view name) {
 }
 
 bool SimRecord::misbehave(std::string_view name) {
-  if (plan_.cooperative == 0) return false;
   Misbehaviour*& m = misbehaviours_.by_address[name.data()];
   if (!m) {
     auto it = misbehaviours_.values.find(name);
     if (it == misbehaviours_.values.end()) {
       Stream s(seed_, "cooperative/" + std::string(name), trace_);
       constexpr Rate kRates[] = {10'000, 100'000, 500'000};
-      Rate rate = s.chance(plan_.cooperative) ? kRates[s.decide(std::size(kRates))] : 0;
+      Rate rate = s.chance(plan_.cooperative) ? kRates[s.decide(std::size(kRates), Draw::kSame)] : 0;
       it = misbehaviours_.values.try_emplace(std::string(name), std::move(s), rate).first;
     }
     m = &it->second;
   }
-  bool yes = m->stream.chance(m->rate);
+  bool yes = m->stream.strikes(m->rate);
   if (yes) counts_.hit(Fault::kCooperative);
   return yes;
 }

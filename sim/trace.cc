@@ -29,7 +29,7 @@ void Trace::print_event(Time at, uint16_t node, uint16_t core, EventKind kind, u
 }
 
 void Trace::print_draw(std::string_view stream, uint64_t index, uint64_t n, uint64_t value) {
-  sink_(fmt::format("{:>15} {} [{}] {} of {}", "draw", stream, index, value, n));
+  sink_(fmt::format("{:>15} {} [{}.{}] {} of {}", "draw", stream, index & UINT32_MAX, index >> 32, value, n));
 }
 
 }  // namespace holdfast::sim

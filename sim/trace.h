@@ -2,7 +2,8 @@
 //
 // Every event and every draw of a run is folded into one 64-bit hash. Two runs with the same hash did the same things
 // in the same order at the same virtual times; that is how "same seed, same run" is proven. With a sink the same facts
-// come out as lines of text, one a fact, so that two traces can be compared with diff.
+// come out as lines of text, one a fact, so that two traces can be compared with diff. The run's decisions
+// (decisions.h) are here because every draw comes by.
 //
 // Invariants: 1. nothing that depends on addresses, builds or the real clock is ever folded in; 2. a sink does not
 // change the hash. No OS here: whoever wants a file passes a sink that writes one.
@@ -14,6 +15,7 @@
 
 #include "io/base/bytes.h"
 #include "io/base/time.h"
+#include "sim/decisions.h"
 
 namespace holdfast::sim {
 
@@ -45,6 +47,11 @@ class Trace {
  public:
   using Sink = std::function<void(std::string_view line)>;
 
+  Trace() = default;
+  explicit Trace(Decisions decisions) : decisions_(std::move(decisions)) {}
+  Trace(const Trace&) = delete;  // streams point to it
+  Trace& operator=(const Trace&) = delete;
+
   void event(Time at, uint16_t node, uint16_t core, EventKind kind, uint64_t a, uint64_t b) {
     fold(static_cast<uint64_t>(at.ns));
     fold(uint64_t{node} << 32 | uint64_t{core} << 16 | static_cast<uint64_t>(kind));
@@ -72,6 +79,9 @@ class Trace {
   void set_sink(Sink sink, Draws draws);
   void name_node(uint16_t node, std::string name);
 
+  /// Streams look up their orders when they are made.
+  const Decisions& decisions() const { return decisions_; }
+
   uint64_t hash() const { return hash_; }
   uint64_t events() const { return events_; }
   uint64_t draws() const { return draws_; }
@@ -84,6 +94,7 @@ class Trace {
   void print_event(Time at, uint16_t node, uint16_t core, EventKind kind, uint64_t a, uint64_t b);
   void print_draw(std::string_view stream, uint64_t index, uint64_t n, uint64_t value);
 
+  Decisions decisions_;
   uint64_t hash_ = 0x486f6c6466617374ULL;
   uint64_t events_ = 0;
   uint64_t draws_ = 0;

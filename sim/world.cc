@@ -7,6 +7,7 @@ namespace holdfast::sim {
 World::World(WorldOptions options)
     : seed_(options.seed),
       plan_(options.plan),
+      trace_(std::move(options.decisions)),
       record_(seed_, plan_, std::move(options.mutants), trace_, counts_),
       events_(Stream(seed_, "schedule", trace_)),
       network_(std::make_unique<SimNetwork>(*this)) {

@@ -33,6 +33,7 @@ struct WorldOptions {
   uint64_t seed = 1;
   FaultPlan plan;
   std::vector<std::string> mutants;  ///< planted bugs that are on
+  Decisions decisions;               ///< what is laid down, and where harm is recorded
   Trace::Sink trace;                 ///< nothing: only the hash
   Trace::Draws trace_draws = Trace::Draws::kHidden;
 };

@@ -187,6 +187,7 @@ Bounds Ledger::count(const std::string& prefix) const {
 void Ledger::violation(std::string sentence) {
   if (tell) tell("VIOLATION: " + sentence);
   violations_.push_back(std::move(sentence));
+  if (on_violation) on_violation();
 }
 
 size_t Ledger::under_way(const DocumentName& document) const {

@@ -73,6 +73,8 @@ class Ledger {
 
   /// Told, as a sentence, everything the ledger is told: for traces.
   std::function<void(const std::string&)> tell;
+  /// Told that there is a violation, once it is in the list.
+  std::function<void()> on_violation;
 
   const std::vector<std::string>& violations() const { return violations_; }
   uint64_t answered() const { return answered_count_; }

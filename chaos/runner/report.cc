@@ -16,6 +16,7 @@ std::string to_line(const SeedResult& r) {
   j["probes"] = r.probes;
   j["simulated_seconds"] = r.simulated_seconds;
   j["configuration"] = r.configuration;
+  j["misfits"] = r.misfits;
   return j.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -28,6 +29,7 @@ bool from_line(const std::string& line, SeedResult& r) {
   r.probes = j["probes"].get<std::map<std::string, uint64_t>>();
   r.simulated_seconds = j["simulated_seconds"].get<double>();
   r.configuration = j["configuration"].get<std::string>();
+  r.misfits = j["misfits"].get<std::vector<std::string>>();
   return true;
 }
 

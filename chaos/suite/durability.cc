@@ -10,42 +10,55 @@ namespace {
 /// A seed whose clients have not finished by then is stuck.
 constexpr Duration kTimeLimit = seconds(3600);
 constexpr uint64_t kTearsNearlyAll = 900'000;
+/// Of seeds with many lives, or whose crashes are worth more than those of others.
+constexpr uint64_t kFurtherCrashes = 10;
 
 }  // namespace
 
 using sim::End;
 
 Durability::Durability(const SeedOptions& options, core::SyncMode mode)
-    : world_({.seed = options.seed, .plan = draw_plan(options.seed), .mutants = options.mutants, .trace = options.trace}),
-      random_(world_.stream("durability suite")),
-      config_(draw_config(random_, mode)),
+    : overrides_(options.overrides),
+      material_(options.material),
+      world_({.seed = options.seed,
+              .plan = draw_plan(options),
+              .mutants = options.mutants,
+              .decisions = {.orders = options.overrides.orders, .harms = material_ ? &material_->harms : nullptr},
+              .trace = options.trace}),
+      settings_(world_, overrides_, material_),
+      temper_({.short_lives = settings_.one_in("short-lives", 3), .tears = world_.plan().torn >= kTearsNearlyAll}),
+      config_(draw_config(settings_, mode, temper_)),
       ledger_({.sync = mode == core::SyncMode::kSync}),
-      crud_({.server = config_.listen, .keys = random_.between(1, 16), .operations = random_.between(30, 250)}, ledger_, Rng(options.seed, "workload")),
-      collections_({.server = config_.listen, .collections = random_.between(1, 3), .operations = random_.between(20, 150), .drops = random_.between(2, 20)},
+      crud_({.server = config_.listen,
+             .keys = settings_.between("keys", 1, 16),
+             .operations = settings_.given("operations", usual("operations", 30, 250), 1, 250, 1),
+             .pause_max = milliseconds(static_cast<int64_t>(settings_.given("pause-ms", 20, 0, 20, 0))),
+             .performs = [this](int client, uint64_t operation) { return performs(client, operation); }},
+            ledger_, Rng(options.seed, "workload")),
+      collections_({.server = config_.listen,
+                    .collections = settings_.between("collections", 1, 3),
+                    .operations = settings_.given("collections-operations", usual("collections-operations", 20, 150), 1, 150, 1),
+                    .drops = settings_.between("collections-drops", 2, 20)},
                    ledger_, Rng(options.seed, "collections")),
-      lock_machines_(random_.decide(2) == 1 ? LocksOptions::Machines::kShared : LocksOptions::Machines::kOwn),
-      locks_({.server = config_.listen, .keys = random_.between(5, 40), .machines = lock_machines_}, ledger_, Rng(options.seed, "locks")),
+      lock_machines_(settings_.one_in("locks-share-machines", 2) ? LocksOptions::Machines::kShared : LocksOptions::Machines::kOwn),
+      locks_({.server = config_.listen, .keys = settings_.given("locks-keys", usual("locks-keys", 5, 40), 1, 40, 1), .machines = lock_machines_},
+             ledger_, Rng(options.seed, "locks")),
       server_(world_.add_node("server")),
-      disk_(world_, server_, random_),
-      clients_(static_cast<int>(random_.between(1, 6))),
-      collections_clients_(static_cast<int>(random_.between(0, 3))),
-      locks_clients_(static_cast<int>(random_.decide(2) * random_.between(2, 3))),
+      disk_(world_, server_, settings_),
+      clients_(static_cast<int>(settings_.between("clients", 1, 6))),
+      collections_clients_(static_cast<int>(settings_.between("collections-clients", 0, 3))),
+      locks_clients_(settings_.one_in("locks", 2) ? static_cast<int>(settings_.between("locks-clients", 2, 3)) : 0),
       clients_running_(clients_ + collections_clients_ + locks_clients_),
-      crashes_left_(random_.between(2, 16)),
-      small_disk_(random_.decide(3) == 2),
-      fills_calmly_(random_.decide(2) == 1),
-      short_lives_(random_.decide(3) == 2) {
-  if (short_lives_) {
-    // Much that is written and not synced when the power fails.
-    config_.engine.journal.async_lag_max = milliseconds(100);
-    config_.engine.journal.async_lag_bytes_max = uint64_t{256} << 10;
-    crashes_left_ += 10;
-  }
-  if (world_.plan().torn >= kTearsNearlyAll) {
-    // Where torn sectors are the rule, checkpoints are written all the time, to be hit.
-    config_.engine.checkpoint_bytes = 2 * 4096;
-    crashes_left_ += 10;
-  }
+      crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0, 16 + kFurtherCrashes, 0)),
+      soon_ends_left_(temper_.short_lives ? kFurtherCrashes : 0),
+      small_disk_(settings_.one_in("small-disk", 3)),
+      fills_calmly_(settings_.one_in("fills-calmly", 2)) {
+  if (material_) tell_plan(world_.plan(), *material_);
+  for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
+                           "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
+                           "life-1/ends-soon", "life-1/after-ms", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients"})
+    settings_.may_ask(name);
 }
 
 // ---- The server ----
@@ -66,7 +79,7 @@ io::Task<int> Durability::serve(io::Host& host) {
   ledger_.restarted(serving_->engine().committed_lsn());
   if (Result<> listening = co_await serving_->listen(); !listening) co_return kExitFailStop;
   (co_await io::this_executor()).spawn(stop_when_asked(*serving_));
-  if (phase_ == Phase::kFaults && short_lives_ && random_.decide(2) == 0) end_soon();
+  if (phase_ == Phase::kFaults) end_soon();
   Error why = co_await serving_->wait_failed();
   if (why.code == Code::kDiskFull) ledger_.violation("a running server ended because the disk was full: " + why.text());
   if (why.code != Code::kShuttingDown) co_return kExitFailStop;
@@ -80,31 +93,45 @@ void Durability::start_server() {
   stop_asked_ = false;
   disk_.server_starts();
   sync_errors_before_ = sync_errors();
-  server_.start([this](io::Host& host) { return serve(host); });
+  auto cores = static_cast<uint16_t>(settings_.given("cores", 0, 0, 4, 1));  // 0: drawn
+  server_.start([this](io::Host& host) { return serve(host); }, {.cores = cores});
   if (phase_ == Phase::kFaults) plan_crash();
 }
 
+/// The next of the seed's crashes. Each has a number and choices of its own; one that is left out makes room for the next.
 void Durability::plan_crash() {
-  if (crashes_left_ == 0) return;
-  --crashes_left_;
+  std::string name;
+  do {
+    if (crashes_begun_ == crashes_) return;
+    name = fmt::format("crash-{}", ++crashes_begun_);
+  } while (settings_.given(name, 1, 0, 1, 0) == 0);
   static constexpr sim::Moment kMoments[] = {sim::Moment::kBefore, sim::Moment::kAfter, sim::Moment::kMiddle};
   sim::CrashPlan plan;
+  sim::Stream draw = world_.stream("suite/" + name);
   // Often soon, also within a first start or a recovery; sometimes late. What a dead process left in the cache is in danger until it is
   // synced, and what a power cut left of the log's end until the log has grown past it: so crashes come in pairs.
-  bool pair = crashed_ && random_.decide(2) == 0;
-  plan.operation = pair || random_.decide(2) == 0 ? random_.between(1, 60) : random_.between(1, 600);
-  plan.kind = (random_.decide(5) == 0) ? sim::IoKind::kNetwork : sim::IoKind::kDisk;
-  plan.moment = kMoments[random_.decide(3)];
-  plan.how = pair || random_.decide(2) == 0 ? End::kPowerLoss : End::kProcessDeath;
+  bool pair = settings_.one_in(name + "/soon-after", 2) && crashed_;
+  bool soon = draw.decide(2) == 0 || pair;
+  // Of all operations of the disk, a quarter of them syncs, or of the network.
+  static constexpr sim::IoKind kKinds[] = {sim::IoKind::kDisk, sim::IoKind::kSync, sim::IoKind::kNetwork};
+  uint64_t kind = draw.decide(5);
+  kind = settings_.given(name + "/kind", kind < 2 ? 0 : kind < 4 ? 1 : 2, 0, 2, 0);
+  plan.kind = kKinds[kind];
+  uint64_t operation = draw.between(1, (soon ? 60 : 600) / (kind == 1 ? 4 : 1));
+  plan.operation = settings_.given(name + "/operation", operation, 1, 600, 1);
+  plan.moment = kMoments[settings_.between(name + "/moment", 0, 2)];
+  plan.how = settings_.one_in(name + "/power", 2) || pair ? End::kPowerLoss : End::kProcessDeath;
   server_.crash_at(plan);
 }
 
 /// After a few writes: what a new life has written is then less than what the last one left cut off.
 void Durability::end_soon() {
-  if (crashes_left_ == 0) return;
-  --crashes_left_;
-  world_.after(milliseconds(static_cast<int64_t>(random_.between(1, 30))), [this, life = restarts_] {
-    if (phase_ == Phase::kFaults && life == restarts_ && server_.running()) server_.kill(random_.decide(4) == 0 ? End::kProcessDeath : End::kPowerLoss);
+  std::string name = fmt::format("life-{}", restarts_);
+  if (soon_ends_left_ == 0 || !settings_.one_in(name + "/ends-soon", 2)) return;
+  --soon_ends_left_;
+  End how = settings_.one_in(name + "/dies", 4) ? End::kProcessDeath : End::kPowerLoss;
+  world_.after(milliseconds(static_cast<int64_t>(settings_.between(name + "/after-ms", 1, 30))), [this, how, life = restarts_] {
+    if (phase_ == Phase::kFaults && life == restarts_ && server_.running()) server_.kill(how);
   });
 }
 
@@ -134,13 +161,14 @@ void Durability::server_ended(End how, int exit_code) {
   if (!ledger_.violations().empty()) return finish();  // one is enough, and what follows would only repeat it
   if (phase_ > Phase::kCalm && phase_ != Phase::kFullEnd) return ended_calmly(how, exit_code);
   // After process death the power may go, too, before anybody starts the server again.
-  if (how == End::kProcessDeath && (random_.decide(3) == 0)) {
+  std::string name = fmt::format("end-{}", ++ends_);
+  if (how == End::kProcessDeath && settings_.one_in(name + "/power", 3)) {
     server_.kill(End::kPowerLoss);
     ++power_losses_;
     ledger_.ended(Loss::kUnsynced);
   }
-  if (random_.decide(8) == 0) damage_newest_manifest();
-  world_.after(milliseconds(static_cast<int64_t>(random_.decide(300))), [this] { start_server(); });
+  if (settings_.one_in(name + "/manifest-rots", 8)) damage_newest_manifest();
+  world_.after(milliseconds(static_cast<int64_t>(settings_.between(name + "/pause-ms", 0, 299))), [this] { start_server(); });
 }
 
 // ---- The clients ----
@@ -174,10 +202,22 @@ io::Task<int> run_locks(Locks& locks, io::Host& host, int index, bool twice) {
 
 }  // namespace
 
+bool Durability::performs(int client, uint64_t operation) {
+  if (material_) material_->operations[client] = operation + 1;
+  auto chosen = overrides_.operations.find(client);
+  return chosen == overrides_.operations.end() || chosen->second.contains(operation);
+}
+
 void Durability::start_clients() {
   auto done = [this](int) { client_done(); };
-  for (int i = 0; i < clients_; ++i)
+  for (int i = 0; i < clients_; ++i) {
+    auto chosen = overrides_.operations.find(i);
+    if (chosen != overrides_.operations.end() && chosen->second.empty()) {
+      world_.after(Duration{}, [this] { client_done(); });
+      continue;
+    }
     start_client(fmt::format("client-{}", i), [this, i](io::Host& host) { return run_crud(crud_, host, i); }, done);
+  }
   for (int i = 0; i < collections_clients_; ++i)
     start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_collections(collections_, host, i); }, done);
   bool twice = lock_machines_ == LocksOptions::Machines::kShared;
@@ -192,7 +232,9 @@ void Durability::client_done() {
 // ---- The run ----
 
 SeedResult Durability::run() {
-  crud_.tolerate_internal = collections_.tolerate_internal = world_.plan().read_error > 0;
+  crud_.tolerate_internal = collections_.tolerate_internal =
+      world_.plan().read_error > 0 || world_.trace().decisions().find("server/disk/read-error");
+  ledger_.on_violation = [this] { world_.stop(); };  // one is enough, and what follows would only repeat it
   crud_.documents_elsewhere = [this](Lsn lsn) { return collections_.ledger().count(lsn); };
   if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
   server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
@@ -204,7 +246,7 @@ SeedResult Durability::run() {
 
 SeedResult Durability::result(sim::World::Stop why) {
   SeedResult out;
-  if (phase_ != Phase::kDone)
+  if (phase_ != Phase::kDone && ledger_.violations().empty())
     ledger_.violation(why == sim::World::Stop::kNothingLeft ? "everything waits for something that never comes"
                                                             : "the clients or the server made no progress in an hour");
   out.violations = ledger_.violations();
@@ -214,6 +256,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["restarts"] = restarts_;
   c["power losses"] = power_losses_;
   c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
+  c["client operations"] = crud_.counts().performed;
   c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked();
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
@@ -225,9 +268,11 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["disks full"] = disk_.times();
   c["starts refused, disk full"] = refused_full_;
   c["faults injected"] = world_.counts().total();
+  c["faults struck"] = world_.counts().struck();
   for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
     if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
   for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
+  out.misfits = settings_.misfits();
   out.hash = world_.finish();
   return out;
 }

@@ -2,30 +2,35 @@
 
 #include <fmt/core.h>
 
+#include "chaos/suite/suite.h"
 #include "io/base/random.h"
 #include "sim/trace.h"
 
 namespace holdfast::chaos {
 
 /// Tiny, so that rotation, checkpoints, merges and full queues happen in every seed.
-server::Config draw_config(sim::Stream& random, core::SyncMode mode) {
+server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& temper) {
   server::Config c;
   c.listen = {"server", kDurabilityPort};
   core::EngineOptions& e = c.engine;
   e.data_path = "/data";
-  e.shard_count = static_cast<uint16_t>(random.between(1, 6));
+  e.shard_count = static_cast<uint16_t>(s.between("server.shards", 1, 6));
   e.mode = mode;
-  e.journal.segment_bytes = random.between(2, 16) * 4096;
-  e.journal.group_bytes_max = random.between(1, 16) * 1024;
-  e.journal.async_lag_max = milliseconds(static_cast<int64_t>(random.between(1, 100)));
-  e.journal.async_lag_bytes_max = random.between(1, 64) * 1024;
-  e.journal.seal_after = milliseconds(static_cast<int64_t>(random.between(1, 20)));
-  e.checkpoint_bytes = random.between(2, 40) * 4096;
-  e.requests_per_shard = static_cast<uint32_t>(random.between(1, 16));
-  e.scan_yield_documents = static_cast<uint32_t>(random.between(1, 8));
-  e.scan_chunk_bytes = random.between(1, 16) * 512;
-  e.index_tail_min = static_cast<uint32_t>(random.between(1, 32));
-  e.id_hash_bits = static_cast<int>((random.decide(2) == 0) ? 64 : random.between(1, 6));
+  e.journal.segment_bytes = s.between("server.segment-pages", 2, 16, 16) * 4096;
+  e.journal.group_bytes_max = s.between("server.group-kb", 1, 16, 16) * 1024;
+  e.journal.async_lag_max = milliseconds(static_cast<int64_t>(
+      temper.short_lives ? s.given("server.lag-ms", 100, 1, 100, 1) : s.between("server.lag-ms", 1, 100)));
+  e.journal.async_lag_bytes_max =
+      (temper.short_lives ? s.given("server.lag-kb", 256, 1, 256, 64) : s.between("server.lag-kb", 1, 64, 64)) * 1024;
+  e.journal.seal_after = milliseconds(static_cast<int64_t>(s.between("server.seal-ms", 1, 20, 20)));
+  e.checkpoint_bytes =
+      (temper.tears ? s.given("server.checkpoint-pages", 2, 1, 40, 40) : s.log_between("server.checkpoint-pages", 1, 40, 40)) * 4096;
+  e.requests_per_shard = static_cast<uint32_t>(s.between("server.requests-per-shard", 1, 16, 16));
+  e.scan_yield_documents = static_cast<uint32_t>(s.between("server.scan-yield", 1, 8, 8));
+  e.scan_chunk_bytes = s.between("server.scan-half-kb", 1, 16, 16) * 512;
+  e.index_tail_min = static_cast<uint32_t>(s.between("server.index-tail", 1, 32, 32));
+  bool collide = s.one_in("server.hashes-collide", 2);
+  e.id_hash_bits = collide ? static_cast<int>(s.between("server.hash-bits", 1, 6, 6)) : 64;
   return c;
 }
 
@@ -37,14 +42,14 @@ std::string describe(const server::Config& c) {
                      e.index_tail_min, e.id_hash_bits);
 }
 
-sim::FaultPlan draw_plan(uint64_t seed) {
+sim::FaultPlan draw_plan(const SeedOptions& options) {
   sim::Trace unused;
-  sim::FaultPlan plan = sim::swarm(seed, unused, {.crash = true, .fail_stop = true});
+  sim::FaultPlan plan = sim::swarm(options.seed, unused, {.crash = true, .fail_stop = true});
   // Errors of reads and writes stop the server; a few are enough.
   plan.read_error = std::min<uint64_t>(plan.read_error, 500);
   plan.write_error = std::min<uint64_t>(plan.write_error, 500);
   // Some machines are bad at one thing: they leave garbage where the power failed, or lose what a sync failed to write.
-  Rng bad(seed, "bad machine");
+  Rng bad(options.seed, "bad machine");
   switch (bad.below(4)) {
     case 0:
       plan.torn = 900'000;
@@ -56,7 +61,15 @@ sim::FaultPlan draw_plan(uint64_t seed) {
       plan.evict = 500'000;
       break;
   }
+  for (const auto& [name, value] : options.overrides.settings) (void)sim::set_fault(plan, name, value);
   return plan;
+}
+
+void tell_plan(const sim::FaultPlan& plan, Material& out) {
+  sim::FaultPlan plain;
+  plain.shuffle = plain.sync_error_clean = plain.evict = 0;
+  for (const sim::FaultField& f : sim::fault_fields())
+    out.settings[std::string(f.name)] = {plan.*f.member, f.fault_class == sim::FaultClass::kShape ? plain.*f.member : 0};
 }
 
 }  // namespace holdfast::chaos

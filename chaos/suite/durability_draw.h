@@ -3,17 +3,27 @@
 
 #include <string>
 
+#include "chaos/suite/settings.h"
 #include "server/config.h"
 #include "sim/faults.h"
-#include "sim/stream.h"
 
 namespace holdfast::chaos {
 
+struct SeedOptions;
+
 inline constexpr uint16_t kDurabilityPort = 6900;
 
-server::Config draw_config(sim::Stream& random, core::SyncMode mode);
+/// What kind of seed it is, as far as the server's configuration follows it.
+struct Temper {
+  bool short_lives = false;  ///< many lives, one after the other: much is written and not synced when the power fails
+  bool tears = false;        ///< torn sectors are the rule: checkpoints are written all the time, to be hit
+};
+
+server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& temper);
 /// In one line.
 std::string describe(const server::Config& c);
-sim::FaultPlan draw_plan(uint64_t seed);
+sim::FaultPlan draw_plan(const SeedOptions& options);
+/// The plan's fields as settings: faults are simplest when off, the rest as in a plan that nobody drew.
+void tell_plan(const sim::FaultPlan& plan, Material& out);
 
 }  // namespace holdfast::chaos

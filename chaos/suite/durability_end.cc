@@ -28,6 +28,7 @@ io::Task<int> Durability::verify(io::Host& host) {
 
 /// All clients are done: no more faults; what is there must be right, serve, and stop clean.
 void Durability::calm_down() {
+  if (settings_.given("verify", 1, 0, 1, 0) == 0) return finish();  // a case whose violation came before
   phase_ = Phase::kCalm;
   server_.cancel_crash();
   sim::FaultPlan calm;
@@ -78,15 +79,15 @@ io::Task<int> Durability::fill_and_read(io::Host& host) {
 
 void Durability::filled(int exit_code) {
   if (exit_code != 0 || !ledger_.violations().empty()) return finish();
-  if (random_.decide(2) == 0) return make_room();
+  if (!settings_.one_in("filled/ends", 2)) return make_room();
   // It may refuse to start for as long as there is no room.
   phase_ = Phase::kFullEnd;
-  switch (random_.decide(3)) {
-    case 0: server_.kill(End::kPowerLoss); break;
+  switch (settings_.between("filled/how", 0, 2)) {
+    case 0: stop_asked_ = true; break;  // sealing needs no room
     case 1: server_.kill(End::kProcessDeath); break;
-    default: stop_asked_ = true;  // sealing needs no room
+    default: server_.kill(End::kPowerLoss);
   }
-  world_.after(milliseconds(static_cast<int64_t>(random_.between(1, 3000))), [this] { make_room(); });
+  world_.after(milliseconds(static_cast<int64_t>(settings_.between("filled/full-ms", 1, 3000))), [this] { make_room(); });
 }
 
 void Durability::make_room() {
@@ -114,7 +115,7 @@ void Durability::end_server() {
     return;
   }
   phase_ = phase_ == Phase::kCalm ? Phase::kStopping : Phase::kEnding;
-  if (random_.decide(2) == 0)
+  if (!settings_.one_in(fmt::format("stop-{}/kill", phase_ == Phase::kStopping ? 1 : 2), 2))
     stop_asked_ = true;
   else
     world_.after(seconds(3), [this] { server_.kill(End::kProcessDeath); });
@@ -141,22 +142,24 @@ void Durability::ended_calmly(End how, int exit_code) {
 
 /// One bit of what is proven to be durable: it is reported or harmless, and no answer is wrong.
 void Durability::flip_a_bit() {
+  if (settings_.given("flip", 1, 0, 1, 0) == 0) return finish();
   phase_ = Phase::kFlipped;
-  // Half of the bits in the journal, however many other files there are.
-  std::string_view below = random_.decide(2) == 0 ? "/data/journal" : "/data";
+  sim::Stream place = world_.stream("suite/flip");
+  // Half of the bits in the journal, which is few of the files but what recovery rests on.
+  std::string_view below = place.decide(2) == 1 ? "/data/journal" : "/data";
   std::vector<std::string> files;
   for (const std::string& path : server_.durable().files(below))
     if (!path.ends_with("LOCK")) files.push_back(path);
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const std::string& path = files[random_.decide(files.size())];
+    const std::string& path = files[place.decide(files.size())];
     Buffer bytes = *server_.durable().read(path);
     if (bytes.empty()) continue;
     // Where something is: most of a segment is zeros.
-    uint64_t block = random_.decide((bytes.size() + 511) / 512) * 512;
+    uint64_t block = place.decide((bytes.size() + 511) / 512) * 512;
     Bytes sector = Bytes(bytes).substr(block, 512);
     if (sector.find_first_not_of('\0') == Bytes::npos) continue;
-    uint64_t offset = block + random_.decide(sector.size());
-    if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts())) continue;
+    uint64_t offset = block + place.decide(sector.size());
+    if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(place.decide(8)), world_.counts())) continue;
     flipped_ = fmt::format("{} at {}", path, offset);
     world_.trace().note("suite: flipped a bit of " + flipped_);
     crud_.tolerate_corrupt = collections_.tolerate_corrupt = true;
@@ -167,11 +170,12 @@ void Durability::flip_a_bit() {
   finish();
 }
 
-/// Of two checkpoints the newer may rot: the older one and the journal have everything.
+/// Of two checkpoints the newer may rot: the older one and the journal have everything. Not again before two more were written: of two, one is
+/// whole. Nor where a failed sync left pages clean that are not: the older one may be held by the cache alone.
 void Durability::damage_newest_manifest() {
   std::vector<std::string> manifests;
   for (const std::string& path : server_.durable().files("/data"))
-    if (path.starts_with("/data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
+    if (path.starts_with("data/MANIFEST.") && server_.durable().size(path).value_or(0) > 0) manifests.push_back(path);
   if (manifests.size() < 2) return;
   auto number = [](const std::string& path) {
     uint64_t n = 0;
@@ -180,8 +184,12 @@ void Durability::damage_newest_manifest() {
   };
   const std::string& newest = *std::max_element(manifests.begin(), manifests.end(),
                                                 [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
-  uint64_t offset = random_.decide(*server_.durable().size(newest));
-  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(random_.decide(8)), world_.counts()))
+  sim::Stream place = world_.stream(fmt::format("suite/end-{}/manifest-rots", ends_));
+  if (world_.counts()[sim::Fault::kSyncErrorClean] > 0) return;
+  if (rotten_manifest_ > 0 && number(newest) < rotten_manifest_ + 2) return;
+  rotten_manifest_ = number(newest);
+  uint64_t offset = place.decide(*server_.durable().size(newest));
+  if (server_.disk().flip_bit(newest, offset, static_cast<uint8_t>(place.decide(8)), world_.counts()))
     world_.trace().note(fmt::format("suite: flipped a bit of {} at {}", newest, offset));
 }
 

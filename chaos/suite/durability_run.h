@@ -6,6 +6,7 @@
 
 #include "chaos/suite/durability_draw.h"
 #include "chaos/suite/full_disk.h"
+#include "chaos/suite/settings.h"
 #include "chaos/suite/suite.h"
 #include "chaos/workload/collections.h"
 #include "chaos/workload/crud.h"
@@ -36,6 +37,9 @@ class Durability {
   void plan_crash();
   void end_soon();
   void start_clients();
+  bool performs(int client, uint64_t operation);
+  /// As Settings::between draws it, for a setting whose range is wider.
+  uint64_t usual(const char* name, uint64_t low, uint64_t high) { return world_.stream(std::string("setting/") + name).between(low, high); }
   void client_done();
   SeedResult result(sim::World::Stop why);
   uint64_t sync_errors();
@@ -59,8 +63,11 @@ class Durability {
   void damage_newest_manifest();
   void finish();
 
+  Overrides overrides_;
+  Material* material_;
   sim::World world_;
-  sim::Stream random_;
+  Settings settings_;
+  Temper temper_;
   server::Config config_;
   Ledger ledger_;
   Crud crud_;
@@ -73,10 +80,13 @@ class Durability {
   int collections_clients_;
   int locks_clients_;
   int clients_running_;
-  uint64_t crashes_left_;
+  uint64_t crashes_;            // how many the seed has in store
+  uint64_t crashes_begun_ = 0;  // of those, planned or left out
+  uint64_t soon_ends_left_;     // how many lives may end soon
   bool small_disk_;   // the disk gets full now and then
   bool fills_calmly_;  // and once when all is calm
-  bool short_lives_;   // many of them, one after the other
+  uint64_t ends_ = 0;
+  uint64_t rotten_manifest_ = 0;  // the number of the last one that rotted
   uint64_t restarts_ = 0;
   uint64_t power_losses_ = 0;
   uint64_t sync_errors_before_ = 0;  // this incarnation

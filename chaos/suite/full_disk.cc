@@ -10,11 +10,17 @@ constexpr Duration kTakeAgain = milliseconds(20);
 }  // namespace
 
 void FullDisk::come_and_go(uint64_t most, std::function<bool()> over) {
-  Duration pause = milliseconds(static_cast<int64_t>(random_.between(50, 3000)));
-  world_.after(pause, [this, most, over = std::move(over)]() mutable {
+  std::string name = fmt::format("full-{}", ++begun_);
+  auto pause = [&](const char* what, uint64_t low, uint64_t high) {
+    return milliseconds(static_cast<int64_t>(settings_.between(name + what, low, high)));
+  };
+  bool none = settings_.one_in(name + "/none", 3);
+  uint64_t room = none ? 0 : most * settings_.between(name + "/room-permille", 0, 1000, 1000) / 1000;
+  bool happens = settings_.given(name, 1, 0, 1, 0) == 1;
+  Duration before = pause("/pause-ms", 50, 3000), while_full = pause("/full-ms", 50, 4000);
+  world_.after(before, [this, most, room, happens, while_full, over = std::move(over)]() mutable {
     if (over()) return;
-    take(random_.decide(3) == 0 ? 0 : random_.decide(most + 1));
-    Duration while_full = milliseconds(static_cast<int64_t>(random_.between(50, 4000)));
+    if (happens) take(room);
     world_.after(while_full, [this, most, over = std::move(over)]() mutable {
       if (over()) return;
       give_back();

@@ -5,15 +5,17 @@
 
 #include <functional>
 
+#include "chaos/suite/settings.h"
 #include "sim/world.h"
 
 namespace holdfast::chaos {
 
 class FullDisk {
  public:
-  FullDisk(sim::World& world, sim::Node& server, sim::Stream& random) : world_(world), server_(server), random_(random) {}
+  FullDisk(sim::World& world, sim::Node& server, Settings& settings) : world_(world), server_(server), settings_(settings) {}
 
-  /// Again and again for a while, until `over()`: little room or none, up to `most` bytes.
+  /// Again and again for a while, until `over()`: little room or none, up to `most` bytes. Each time is a setting, `full-1` and so
+  /// on, with its own about it.
   void come_and_go(uint64_t most, std::function<bool()> over);
   /// Leaves that much room.
   void take(uint64_t room);
@@ -30,11 +32,12 @@ class FullDisk {
  private:
   sim::World& world_;
   sim::Node& server_;
-  sim::Stream& random_;
+  Settings& settings_;
   bool tight_ = false;
   bool met_ = false;
   bool keep_taking_ = false;
   uint64_t times_ = 0;
+  uint64_t begun_ = 0;
 };
 
 }  // namespace holdfast::chaos

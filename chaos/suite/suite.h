@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "chaos/suite/overrides.h"
+#include "chaos/suite/settings.h"
 #include "sim/trace.h"
 
 namespace holdfast::chaos {
@@ -18,6 +20,8 @@ namespace holdfast::chaos {
 struct SeedOptions {
   uint64_t seed = 1;
   std::vector<std::string> mutants;
+  Overrides overrides;
+  Material* material = nullptr;  ///< filled as the run goes on, so that there is some when the process breaks off
   sim::Trace::Sink trace;  ///< nothing: no story
 };
 
@@ -28,6 +32,7 @@ struct SeedResult {
   std::map<std::string, uint64_t> probes;    ///< SOMETIMES places reached, and how often
   double simulated_seconds = 0;
   std::string configuration;                 ///< what the seed drew, in one line
+  std::vector<std::string> misfits;          ///< overrides that make no sense in this suite: the run means nothing
 };
 
 struct Suite {

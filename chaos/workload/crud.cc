@@ -23,10 +23,19 @@ std::string name(const std::string& collection, const std::string& key) { return
 }  // namespace
 
 struct Crud::Session {
-  Session(io::Host& h, client::Options options, Rng stream) : host(h), client(h, std::move(options)), random(stream) {}
+  Session(io::Host& h, client::Options options, Rng stream) : host(h), client(h, std::move(options)), own(stream), random(stream) {}
   io::Host& host;
   client::Client client;
-  Rng random;
+  Rng own;     // of the client
+  Rng random;  // of the current operation
+  uint64_t last_value = 0;
+
+  void begin(int client, uint64_t operation) {
+    random = own.fork(fmt::format("operation {}", operation));
+    last_value = (operation + 1) * 10'000 + static_cast<uint64_t>(client) * 100;
+  }
+  /// No other operation of any client writes the same. To be read as: operation, client (two digits), which of its writes (two digits).
+  uint64_t new_value() { return ++last_value; }
   client::Collection collection(const std::string& name) { return client.collection(name); }
 };
 
@@ -73,7 +82,7 @@ std::string Crud::fresh_key(Session& s) {
 io::Task<void> Crud::insert(Session& s) {
   std::string key = pick_key(s);
   if (ledger_.under_way(name("docs", key)) >= kUnderWayMax) co_return;
-  uint64_t value = ++last_value_;
+  uint64_t value = s.new_value();
   OperationId id = ledger_.invoke(name("docs", key), {.kind = Kind::kInsert, .value = value});
   auto done = co_await s.collection("docs").insert_one(make_document(key, value));
   if (take(id, done)) ledger_.answer(id, {.done = true}, Effect::kOwnEntry, done->lsn, done->durable_lsn);
@@ -81,7 +90,7 @@ io::Task<void> Crud::insert(Session& s) {
 
 io::Task<std::optional<Code>> Crud::insert_once(Session& s) {
   std::string key = fresh_key(s);
-  uint64_t value = ++last_value_;
+  uint64_t value = s.new_value();
   once_.push_back(key);
   OperationId id = ledger_.invoke(name("once", key), {.kind = Kind::kInsert, .value = value, .repeatable = true});
   auto done = co_await s.collection("once").insert_one(make_document(key, value));
@@ -98,12 +107,12 @@ io::Task<void> Crud::insert_batch(Session& s) {
   // Now and then a batch also names a document that others name: if it is there, none of the batch may be inserted.
   std::string contended(60, static_cast<char>('A' + s.random.below(4)));
   if (s.random.below(4) == 0 && ledger_.under_way(name("many", contended)) < kUnderWayMax) {
-    uint64_t value = ++last_value_;
+    uint64_t value = s.new_value();
     documents.push_back(make_document(contended, value));
     ids.push_back(ledger_.invoke(name("many", contended), {.kind = Kind::kInsert, .value = value, .repeatable = true}));
   }
   for (uint64_t n = s.random.between(1, 6); n > 0; --n) {
-    uint64_t value = ++last_value_;
+    uint64_t value = s.new_value();
     keys.push_back(fresh_key(s));
     documents.push_back(make_document(keys.back(), value));
     ids.push_back(ledger_.invoke(name("many", keys.back()), {.kind = Kind::kInsert, .value = value, .repeatable = true}));
@@ -123,7 +132,7 @@ io::Task<void> Crud::insert_batch(Session& s) {
 io::Task<void> Crud::update(Session& s) {
   std::string key = pick_key(s);
   if (ledger_.under_way(name("docs", key)) >= kUnderWayMax) co_return;
-  uint64_t value = ++last_value_;
+  uint64_t value = s.new_value();
   OperationId id = ledger_.invoke(name("docs", key), {.kind = Kind::kUpdate, .value = value});
   auto done = co_await s.collection("docs").update_one(by_key(key), make_update(value));
   if (take(id, done)) ledger_.answer(id, {.done = done->value.modified > 0}, own_if(done->value.modified > 0), done->lsn, done->durable_lsn);
@@ -274,14 +283,20 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
   Session s(host, options, random_.fork(fmt::format("client {}", index)));
   for (uint64_t n = 0; !stopping_ && (options_.operations == 0 || n < options_.operations); ++n) {
     if (before_each) co_await before_each();
-    co_await step(s);
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+    s.begin(index, n);
+    Duration pause{static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))};
+    if (!options_.performs || options_.performs(index, n)) {
+      ++counts_.performed;
+      co_await step(s);
+    }
+    co_await io::sleep_for(pause);
   }
   co_await s.client.close();
 }
 
 io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
   Session s(host, {.server = options_.server, .connections = 1, .timeout = options_.timeout}, random_.fork(fmt::format("fill {}", counts_.asked)));
+  s.begin(99, 1'000'000);  // values that no client writes
   bool full = false;
   for (uint64_t n = 0; n < most && !full; ++n) full = co_await insert_once(s) == Code::kDiskFull;
   co_await s.client.close();
@@ -290,6 +305,7 @@ io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
 
 io::Task<bool> Crud::insert_within(io::Host& host, Duration limit) {
   Session s(host, {.server = options_.server, .connections = 1, .timeout = options_.timeout}, random_.fork(fmt::format("insert {}", counts_.asked)));
+  s.begin(99, 2'000'000);
   Time deadline = host.clock.now() + limit;
   bool done = false;
   while (!done && host.clock.now() < deadline) {

@@ -21,11 +21,15 @@ struct CrudOptions {
   uint64_t operations = 60;       ///< per client; 0: until asked to stop
   Duration pause_max = milliseconds(20);  ///< between two operations of a client
   Duration timeout = seconds(2);
+  /// Whether a client performs its operation of that number, counted from 0. Nothing: all. What each operation draws and
+  /// writes follows from its number, so leaving some out does not change the others.
+  std::function<bool(int client, uint64_t operation)> performs;
 };
 
 /// How often what was done, for the report.
 struct CrudCounts {
-  uint64_t asked = 0;
+  uint64_t performed = 0;  ///< operations of clients
+  uint64_t asked = 0;      ///< requests, those of verify() included
   uint64_t answered = 0;
   uint64_t refused = 0;
   uint64_t unknown = 0;
@@ -85,7 +89,6 @@ class Crud {
   Ledger& ledger_;
   Rng random_;
   bool stopping_ = false;
-  uint64_t last_value_ = 0;
   std::vector<std::string> once_;                ///< keys inserted, or tried to
   std::vector<std::vector<std::string>> batches_;  ///< the same, by batch
   CrudCounts counts_;

@@ -16,11 +16,15 @@ uint64_t mix(uint64_t z) {
 
 Rng::Rng(uint64_t seed, std::string_view name) : key_(xxh3_64(name, mix(seed))) {}
 
-uint64_t Rng::next() { return mix(key_ + 0x9e3779b97f4a7c15ULL * ++counter_); }
+uint64_t Rng::next() { return at(counter_++); }
 
-uint64_t Rng::below(uint64_t n) {
+uint64_t Rng::at(uint64_t index) const { return mix(key_ + 0x9e3779b97f4a7c15ULL * (index + 1)); }
+
+uint64_t Rng::below(uint64_t n) { return scale(next(), n); }
+
+uint64_t Rng::scale(uint64_t number, uint64_t n) {
   // Multiply-shift (Lemire 2019) without the rejection step: the bias is below n / 2^64.
-  return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64);
+  return static_cast<uint64_t>((static_cast<unsigned __int128>(number) * n) >> 64);
 }
 
 uint64_t Rng::between(uint64_t low, uint64_t high) {

@@ -18,10 +18,14 @@ class Rng {
   explicit Rng(uint64_t key) : key_(key) {}
 
   uint64_t next();
+  /// Number `index` of the stream, counted from 0; does not advance it.
+  uint64_t at(uint64_t index) const;
   /// Uniform in [0, n); 0 for n == 0.
   uint64_t below(uint64_t n);
   /// Uniform in [low, high], both included. Requires low <= high.
   uint64_t between(uint64_t low, uint64_t high);
+  /// Brings a uniform `number` into [0, n).
+  static uint64_t scale(uint64_t number, uint64_t n);
   /// True with probability numerator / denominator.
   bool chance(uint64_t numerator, uint64_t denominator);
   /// A stream of its own, named within this one; does not advance this one.

@@ -34,6 +34,52 @@ TEST(Stream, ChanceComesAboutAsOftenAsItSays) {
   EXPECT_NEAR(hits, 10'000, 500);
 }
 
+TEST(Stream, DetailsOfAnOccurrenceShiftNothing) {
+  Trace trace;
+  Stream plain(1, "s", trace), with(1, "s", trace);
+  for (int i = 0; i < 20; ++i) {
+    uint64_t value = plain.decide(1000);
+    EXPECT_EQ(with.decide(1000), value);
+    for (int k = 0; k < i % 4; ++k) EXPECT_LT(with.decide(1000, Draw::kSame), 1000u);
+  }
+  // Nor does an occurrence that has nothing to decide: it is counted all the same.
+  Stream third(1, "s", trace), again(1, "s", trace);
+  (void)third.decide(1), (void)third.chance(0);
+  (void)again.decide(7), (void)again.decide(7);
+  EXPECT_EQ(third.decide(1000), again.decide(1000));
+}
+
+TEST(Stream, DoesAsDecisionsSay) {
+  std::vector<Harm> harms;
+  Decisions decisions{.orders = {{"fault", {.strikes = std::set<DrawIndex>{{2, 0}}, .values = {}}},
+                                 {"harm", {.strikes = {}, .values = {{{1, 0}, 0}, {{3, 0}, 99}, {{3, 1}, 2}}}}},
+                      .harms = &harms};
+  Trace trace(decisions), free;
+  Stream fault(1, "fault", trace), never(1, "fault", trace);
+  for (uint32_t i = 0; i < 5; ++i) EXPECT_EQ(fault.strikes(kAlways), i == 2);
+  for (uint32_t i = 0; i < 5; ++i) EXPECT_EQ(never.strikes(0), i == 2) << "whatever the rate";
+  Stream harm(1, "harm", trace), as_drawn(1, "harm", free);
+  for (uint32_t i = 0; i < 5; ++i) {
+    uint64_t drawn = as_drawn.harm(10);
+    EXPECT_EQ(harm.harm(10), i == 1 ? 0 : i == 3 ? 9 : drawn) << i;
+    if (i == 3) EXPECT_EQ(harm.decide(10, Draw::kSame), 2u);
+  }
+  ASSERT_GE(harms.size(), 2u);
+  EXPECT_EQ(harms[0].stream, "fault");
+  EXPECT_EQ(harms[0].index, (DrawIndex{2, 0}));
+  EXPECT_EQ(harms[0].kind, Harm::Kind::kStrike);
+  EXPECT_EQ(harms.back().kind, Harm::Kind::kValue);
+}
+
+TEST(Stream, ChildrenAreStreamsOfTheirOwn) {
+  Trace trace;
+  Stream parent(1, "p", trace), named(1, "p/0/c", trace);
+  parent.next();
+  Stream child = parent.about().child("c");
+  EXPECT_EQ(child.name(), "p/0/c");
+  EXPECT_EQ(child.decide(1'000'000), named.decide(1'000'000));
+}
+
 TEST(Swarm, SwitchesEveryFaultOnAndOffAndStaysWithinItsClasses) {
   std::map<std::string_view, int> on;
   for (uint64_t seed = 1; seed <= 200; ++seed) {
