@@ -42,6 +42,7 @@ constexpr std::array kMutants = {
     Mutant{"settings-renamed-before-sync", "5", kSync, "HOLDFAST is renamed before it is synced"},
     // Recovery, crashed and tried again.
     Mutant{"initialized-before-manifest", "own", "enumerate first-start-sync", "a directory calls itself complete before its first MANIFEST is durable"},
+    Mutant{"settings-gone-before-remains", "own", "enumerate first-start", "HOLDFAST is made anew while a segment of an unfinished first start is still there"},
     Mutant{"settings-both-slots-at-stake", "own", "enumerate convert-sync", "the other slot of HOLDFAST is written while the one that was read may be in the page cache alone"},
     Mutant{"settings-believed-unsynced", "own", "enumerate convert-sync", "HOLDFAST is believed as the page cache has it"},
     Mutant{"manifest-believed-unsynced", "own", "enumerate checkpoint-sync", "a MANIFEST is believed as the page cache has it"},
