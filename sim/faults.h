@@ -6,7 +6,7 @@
 // (Groce et al., ISSTA 2012): in each seed every kind is switched off with probability one half, because some bugs need
 // a fault to be absent (a queue fills only when no reset empties it).
 //
-// The class of a fault says which promise holds under it (SIMULATION.md, section 1): a suite allows classes, not single
+// The class of a fault says which promise holds under it (README.md): a suite allows classes, not single
 // faults.
 #pragma once
 

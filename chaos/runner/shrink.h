@@ -1,6 +1,6 @@
 // Shrink: from a seed that fails to the smallest case that fails in the same way.
 //
-// What is left out, in this order, again and again until nothing more can go or the budget is used up: kinds of faults,
+// Short runs of the same seed are tried first. What is left out then, in this order, again and again until nothing more can go or the budget is used up: kinds of faults,
 // crashes, single faults, clients, operations (halves first, single ones last; the last crashes are aimed earlier where
 // that helps), what a power loss does to single files; then settings go towards simple values. A candidate is kept only
 // when it shows the same kind of violation (kind_of) twice with the same hash.
