@@ -87,7 +87,7 @@ io::Task<EngineImpl::Created> EngineImpl::create_on_core_0(std::string database,
 
 io::Task<Reply<bool>> EngineImpl::drop_on_core_0(std::string database, std::string collection) {
   co_await catalog_turn_.acquire(1);
-  EngineCore& core = *co_await up_to_date(committed_lsn());
+  EngineCore& core = *co_await up_to_date(MUTANT("drop-answers-at-a-stale-lsn") ? Lsn() : committed_lsn());
   Reply<bool> out{false, core.applied()};
   if (OptionalRef ref = core.catalog().collection(database, collection)) {
     for (uint16_t k = 0; k < shared_.cores.size() && !MUTANT("drop-skips-barrier"); ++k)

@@ -56,7 +56,7 @@ io::Task<void> EngineCore::run() {
     applying_ = d->batch->through;
     for (const EntryRef& entry : d->batch->entries) {
       // Whatever reads records from the disk to apply an entry lets others run in the midst of a batch.
-      if (MAY_MISBEHAVE("apply-pauses-in-a-batch")) co_await io::sleep_for(milliseconds(1));
+      if (MAY_MISBEHAVE("apply-pauses-in-a-batch")) co_await io::sleep_for(milliseconds(5));
       Result<> done = co_await apply_entry(*entry);
       if (!done) {
         // What is committed must be applied; there is no going on without it.

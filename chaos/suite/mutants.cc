@@ -65,6 +65,7 @@ constexpr std::array kMutants = {
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
+    Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},
     Mutant{"drop-skips-barrier", "own", kSync, "a drop does not wait for writers, whose documents follow it into the log"},
     Mutant{"drop-not-replayed", "own", kSync, "recovery leaves drops out"},
     Mutant{"collection-id-reused", "own", kSync, "a collection that is made gets the id of one that was dropped"},

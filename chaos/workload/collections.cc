@@ -204,7 +204,11 @@ io::Task<bool> Collections::database_exists(Session& s) {
 
 io::Task<void> Collections::step(Session& s) {
   Name name = pick(s);
-  if (s.random.below(100) < options_.drops) co_return co_await drop(s, name);
+  if (s.random.below(100) < options_.drops) {
+    // Also what is not there any more.
+    for (uint64_t n = s.random.between(1, 3); n > 0; --n) co_await drop(s, name);
+    co_return;
+  }
   switch (s.random.below(20)) {
     case 0: case 1: case 2: case 3: case 4: case 5: case 6:
       co_return co_await insert(s, name, 1);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "chaos/workload/documents.h"
+#include "io/base/msgpack.h"
 #include "io/wire/reply.h"
 #include "io/wire/request.h"
 
@@ -20,6 +21,8 @@ io::Task<void> close_at(std::shared_ptr<io::Connection> connection, Time when) {
   co_await io::sleep_until(when);
   connection->close();
 }
+
+std::string name_of(const std::string& key) { return fmt::format("{}/{}", kCollection, key); }
 
 Buffer request(uint64_t id, wire::Op op, Bytes args) {
   Buffer out;
@@ -85,12 +88,39 @@ io::Task<Locks::Outcome> Locks::attempt(io::Host& host, Rng& random, std::string
   co_return out;
 }
 
+io::Task<void> Locks::look(io::Host& host, std::string key) {
+  io::Executor& here = co_await io::this_executor();
+  Result<std::unique_ptr<io::Connection>> made = co_await host.network.connect(options_.server, here.now() + options_.timeout);
+  if (!made) co_return;
+  std::shared_ptr<io::Connection> connection = std::move(*made);
+  here.spawn(close_at(connection, here.now() + options_.timeout));
+  Buffer args;
+  msgpack::Writer(args).map(1).string("id").string(key);
+  OperationId id = ledger_.invoke(name_of(key), {.kind = Operation::Kind::kRead});
+  std::optional<Buffer> answer;
+  if (co_await connection->write_all(request(1, wire::Op::kFindById, args))) answer = co_await read_frame(*connection);
+  connection->close();
+  Result<wire::Reply> reply = answer ? wire::parse_reply(*answer) : Result<wire::Reply>(fail(Code::kClosed, "no answer"));
+  if (!reply || (!reply->ok() && reply->code != Code::kNotFound)) co_return ledger_.refused(id);
+  DocumentState state;
+  if (reply->ok()) {
+    Result<ReadDocument> document = read_document(reply->result);
+    if (!document) {
+      ledger_.violation(document.error().message);
+      co_return ledger_.refused(id);
+    }
+    state = document->state;
+  }
+  ledger_.answer(id, {.state = state}, Ledger::Effect::kNone, reply->lsn, reply->durable_lsn);
+}
+
 io::Task<void> Locks::take_lock(io::Host& host, Rng& random, uint64_t n) {
   std::string key = fmt::format("lock-{}", n);
+  if (random.below(2) == 0) co_await look(host, key);
   uint64_t value = kFirstValue + n;
   bool shared = options_.machines == LocksOptions::Machines::kShared;
   ++asked_;
-  OperationId id = ledger_.invoke(fmt::format("{}/{}", kCollection, key), {.kind = Operation::Kind::kInsert, .value = value, .repeatable = shared});
+  OperationId id = ledger_.invoke(name_of(key), {.kind = Operation::Kind::kInsert, .value = value, .repeatable = shared});
   bool lost = false;
   for (int i = 0; i < options_.attempts; ++i) {
     Outcome out = co_await attempt(host, random, key, value);

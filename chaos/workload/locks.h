@@ -42,6 +42,8 @@ class Locks {
     Lsn durable;
   };
   io::Task<void> take_lock(io::Host& host, Rng& random, uint64_t n);
+  /// Whether somebody has it: who is told "done" after somebody was seen to must be the one.
+  io::Task<void> look(io::Host& host, std::string key);
   io::Task<Outcome> attempt(io::Host& host, Rng& random, std::string key, uint64_t value);
   Outcome outcome_of(Bytes reply);
 
