@@ -172,7 +172,7 @@ int main(int argc, char** argv) {
   }
   if (const RealSuite* suite = *run ? find_real_suite(o.suite) : nullptr) {
     real.seed = o.first_seed;
-    real.mutants = o.mutants;
+    for (const std::string& m : o.mutants) real.flags.insert(real.flags.end(), {"--test-mutant", m});
     real.jobs = o.jobs;
     real.part = parsed->number;
     real.parts = parsed->of;

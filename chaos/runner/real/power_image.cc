@@ -16,8 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A server that needs longer has not started, or not stopped.
-constexpr double kPatience = 120;
+/// A server that needs longer has not started, or not stopped. Far beyond what a starved machine needs.
+constexpr double kPatience = 900;
 
 sim::LossProfile draw_profile(Rng& random) {
   sim::LossProfile profile;
@@ -127,7 +127,7 @@ io::Task<void> ImageCheck::look(ServerProcess& server, const PowerImage& image, 
   }
   figures_.startups.push_back(server.startup_seconds());
   Result<ServerStats> stats = co_await ask_stats(host_, server.port());
-  client::Client client(host_, {.server = {"127.0.0.1", server.port()}, .connections = 1, .timeout = seconds(60)});
+  client::Client client(host_, {.server = {"127.0.0.1", server.port()}, .connections = 1, .timeout = seconds(600), .connect_timeout = seconds(60)});
   There there;
   for (const ScribedCollection& c : kScribed) co_await read_all(client, c, there, wrong);
   if (!stats) wrong.push_back("it did not answer: " + stats.error().text());

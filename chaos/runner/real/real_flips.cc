@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kPatience = 120;
+constexpr double kPatience = 900;
 constexpr uint64_t kImagesPerDirectory = 10;
 constexpr int kRefused = 3;
 
@@ -176,7 +176,8 @@ class RealFlips {
   }
 
   io::Task<void> ask_everything(Image& image, uint16_t port, Seen& seen) {
-    client::Client client(host_, {.server = {"127.0.0.1", port}, .database = kFlipDatabase, .connections = 1, .timeout = seconds(60), .max_attempts = 2});
+    client::Client client(host_, {.server = {"127.0.0.1", port}, .database = kFlipDatabase, .connections = 1, .timeout = seconds(600),
+                                  .connect_timeout = seconds(60), .max_attempts = 2});
     client::Collection things = client.collection(kFlipCollection);
     std::vector<std::string> keys = image.truth->absent;
     for (const auto& [key, document] : image.truth->documents) keys.push_back(key);

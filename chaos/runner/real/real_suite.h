@@ -34,7 +34,6 @@ struct RealOptions {
   // real-power, real-flips.
   std::optional<uint64_t> images;    ///< as many, per mode; each suite has a number of its own
   std::string images_in;             ///< where images are written: need not be a real disk
-  std::vector<std::string> mutants;  ///< planted in the server (mutants build)
   int jobs = 2;                      ///< images looked at side by side
   uint64_t part = 1, parts = 1;      ///< only the part-th of so many equal shares
 };

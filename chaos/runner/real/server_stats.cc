@@ -14,7 +14,7 @@ uint64_t number(Bytes map, std::string_view name) {
 }  // namespace
 
 io::Task<Result<ServerStats>> ask_stats(io::Host& host, uint16_t port) {
-  client::Client client(host, {.server = {"127.0.0.1", port}, .connections = 1});
+  client::Client client(host, {.server = {"127.0.0.1", port}, .connections = 1, .timeout = seconds(600), .connect_timeout = seconds(60)});
   auto answer = co_await client.stats();
   co_await client.close();
   if (!answer) co_return fail(answer);
