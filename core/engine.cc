@@ -24,6 +24,8 @@ io::Task<Result<>> EngineImpl::admit_write() {
                                     "what is lost with holdfastd repair --accept-loss; " + shared_.damage->message);
   if (shared_.disk_full.load(std::memory_order_acquire))
     co_return fail(Code::kDiskFull, "the server's disk is full and it takes no writes until there is room: free some and try again");
+  if (shared_.stalled.load(std::memory_order_acquire))
+    co_return fail(Code::kOverloaded, "the server's disk does not answer, and writes that were sent before wait for it: try again later; reads are served");
   if (uint32_t us = shared_.slow_down_us.load(std::memory_order_relaxed)) {
     SOMETIMES(true, "writer-slowed-by-checkpoint");
     co_await io::sleep_for(microseconds(us));
@@ -388,6 +390,7 @@ io::Task<EngineStats> EngineImpl::stats_on_core_0() {
   out.shard_count = shared_.settings.shard_count;
   out.mode = shared_.settings.mode;
   out.damaged_shards = shared_.damage.has_value();
+  out.stalled = shared_.stalled.load();
   out.read_only = shared_.disk_full.load() || out.damaged_shards;
   out.server_id = shared_.settings.server_id;
   co_return out;

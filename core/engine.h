@@ -42,6 +42,7 @@ struct EngineOptions {
   uint32_t index_tail_min = 4096;
   uint32_t max_exports = 64;
   Duration export_idle = seconds(600);
+  Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
   int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide
   bool accept_loss = false;              ///< repair (repair.h): the log ends where it cannot be followed; quarantines end
@@ -87,6 +88,7 @@ struct EngineStats {
   uint16_t shard_count = 0;
   SyncMode mode = SyncMode::kSync;
   bool read_only = false;
+  bool stalled = false;  ///< writes are refused because the disk does not answer (EngineOptions::stall_after)
   uint64_t damaged_documents = 0;  ///< in quarantine (quarantine.h)
   bool damaged_shards = false;     ///< a shard's file is damaged so that the log could not be applied to it: read-only until repaired
   uint64_t server_id = 0;

@@ -40,6 +40,7 @@ struct EngineShared {
   std::atomic<uint64_t> committed = 0;   ///< published before any reply that it releases
   std::atomic<uint64_t> durable = 0;
   std::atomic<bool> disk_full = false;   ///< no room for the journal to grow: writes are refused
+  std::atomic<bool> stalled = false;     ///< the disk does not answer: writes are refused
   std::atomic<uint32_t> slow_down_us = 0;  ///< how long each write waits because checkpoints are behind
 
   /// Stops the engine for good (fail-stop); any core. Set by Engine.

@@ -93,6 +93,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Result<>> adopt_copy(bool clean);
   io::Task<void> run_checkpointer();
   io::Task<void> housekeeping();
+  io::Task<void> watch_disk();
   io::Task<void> run_core(EngineCore& core, io::Message ended);
   void fail_on_core_0(Error error);
 

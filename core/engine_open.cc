@@ -9,6 +9,8 @@ namespace holdfast::core {
 namespace {
 
 constexpr Duration kHousekeeping = seconds(10);
+/// A stalled disk is noticed after so many looks without progress.
+constexpr int kLooks = 4;
 
 }  // namespace
 
@@ -125,6 +127,8 @@ void EngineImpl::start() {
   host_.cores.executor(CoreId(0)).spawn(run_checkpointer());
   ++running_;
   host_.cores.executor(CoreId(0)).spawn(housekeeping());
+  ++running_;
+  host_.cores.executor(CoreId(0)).spawn(watch_disk());
 }
 
 io::Task<void> EngineImpl::run_core(EngineCore& core, io::Message ended) {
@@ -140,6 +144,24 @@ io::Task<void> EngineImpl::run_checkpointer() {
 
 io::Task<void> EngineImpl::housekeeping() {
   while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) exports_->drop_idle();
+  --running_;
+  ended_.notify_all();
+}
+
+/// Looks are counted, not time: a process that stood still itself has seen none. What was admitted before keeps waiting, within the bounds of admission.
+io::Task<void> EngineImpl::watch_disk() {
+  Lsn seen;
+  int looks = 0;
+  while (!co_await stopping_.wait(host_.clock.now() + Duration{shared_.options.stall_after.ns / kLooks})) {
+    Lsn committed = shared_.committed_lsn();
+    bool waiting = shared_.journal->last_lsn() > committed;
+    looks = waiting && committed == seen ? looks + 1 : 0;
+    seen = committed;
+    if (looks < kLooks || shared_.stalled.load() || MUTANT("hung-disk-unnoticed")) continue;
+    SOMETIMES(true, "disk-stalled");
+    shared_.stalled.store(true, std::memory_order_release);
+    host_.log.log(io::Level::kWarning, "the disk does not answer: writes are refused until it does");
+  }
   --running_;
   ended_.notify_all();
 }
@@ -192,6 +214,10 @@ void EngineImpl::committed(std::span<const EntryRef> entries, Lsn durable) {
   // Published before any reply that it releases: those come from the cores, after this.
   if (!MUTANT("committed-published-late")) shared_.committed.store(batch->through.value, std::memory_order_release);
   shared_.durable.store(durable.value, std::memory_order_release);
+  if (shared_.stalled.exchange(false)) {
+    SOMETIMES(true, "disk-answers-again");
+    host_.log.log(io::Level::kWarning, "the disk answers again: taking writes");
+  }
   for (uint16_t k = 1; k < shared_.cores.size(); ++k)
     host_.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], batch] { core.deliver(batch); });
   shared_.cores[0]->deliver(batch);

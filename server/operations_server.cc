@@ -61,6 +61,7 @@ void add_engine(FlatMap& out, const core::EngineStats& engine) {
   out.add("journal_bytes", engine.journal_bytes);
   out.add("tail_bytes", engine.tail_bytes);
   out.add("read_only", engine.read_only ? 1 : 0);
+  out.add("stalled", engine.stalled ? 1 : 0);
   out.add("damaged_documents", engine.damaged_documents);
   out.add("damaged_shards", engine.damaged_shards ? 1 : 0);
   out.add("collections", engine.collections.size());

@@ -141,6 +141,7 @@ void DiskOperation::begin() {
   crash_ = host.node().reach(call_ == DiskCall::kSync || call_ == DiskCall::kSyncDir ? IoKind::kSync : IoKind::kDisk);
   if (crash_ == Moment::kBefore) return;
   disk_.under_way_.push_back(*this);
+  if (disk_.hangs()) return;
   world.events().schedule(*this, world.now() + disk_.time_of(call_));
 }
 
@@ -192,6 +193,17 @@ Duration SimDisk::time_of(DiskCall call) {
   uint64_t low = sync ? kSyncNsMin : kDiskNsMin;
   uint64_t high = std::max(low, sync ? plan.sync_ns_max : plan.disk_ns_max);
   return nanoseconds(static_cast<int64_t>(s.disk_time.between(low, high)));
+}
+
+bool SimDisk::hangs() {
+  World& world = host_.world();
+  Stream& s = node_.streams().disk_hang;
+  if (hung_ || !s.strikes(world.plan().disk_hang)) return hung_;
+  world.counts().hit(Fault::kHungDisk);
+  hung_ = s.decide(2, Draw::kSame) == 1;
+  tell("hangs", hung_ ? "for good" : "in this operation", 0);
+  if (node_.on_hang) node_.on_hang();
+  return true;
 }
 
 Result<size_t> SimDisk::read(const InodePtr& file, uint64_t offset, MutableBytes out) {

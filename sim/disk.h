@@ -91,6 +91,8 @@ class SimDisk final : public io::Disk {
   friend class SimFile;
   DiskModel& model() { return node_.disk(); }
   Duration time_of(DiskCall call);
+  /// Whether the operation that begins now never ends.
+  bool hangs();
   void tell(std::string_view what, std::string_view path, uint64_t inode);
   Result<> sync_inode(const InodePtr& inode, uint64_t mark);
   Result<size_t> write(const InodePtr& file, uint64_t offset, Bytes data, HowMuch how_much);
@@ -99,6 +101,7 @@ class SimDisk final : public io::Disk {
   Incarnation& host_;
   Node& node_;
   io::IntrusiveList under_way_;
+  bool hung_ = false;  // no operation ends any more
 };
 
 }  // namespace holdfast::sim

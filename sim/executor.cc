@@ -43,7 +43,7 @@ void Mailbox::clear() {
   queue_.clear();
 }
 
-Time SimExecutor::now() const { return host_.world().now(); }
+Time SimExecutor::now() const { return host_.clock().now(); }
 
 void SimExecutor::post(std::coroutine_handle<> h) { add({h, nullptr}); }
 
@@ -52,8 +52,10 @@ void SimExecutor::deliver(Mailbox& from) { add({nullptr, &from}); }
 void SimExecutor::add(Ready ready) {
   if (!host_.live()) return;
   ready_.push_back(ready);
-  if (!step_event_.scheduled()) host_.world().events().schedule(step_event_, std::max(free_at_, now()));
+  if (!step_event_.scheduled()) host_.world().events().schedule(step_event_, free_from());
 }
+
+Time SimExecutor::free_from() const { return std::max({free_at_, host_.paused_until(), host_.world().now()}); }
 
 void SimExecutor::drop_work() {
   step_event_.cancel();
@@ -66,10 +68,16 @@ void SimExecutor::become_busy() {
   World& world = host_.world();
   uint64_t max = std::max(kStepNsMin, world.plan().step_ns_max);
   free_at_ = world.now() + nanoseconds(static_cast<int64_t>(host_.node().streams().step.between(kStepNsMin, max)));
+  Stream& pause = host_.node().streams().pause;
+  if (!pause.strikes(world.plan().pause)) return;
+  world.counts().hit(Fault::kPause);
+  uint64_t most = std::max<uint64_t>(1, world.plan().pause_ms_max);
+  host_.pause_until(world.now() + milliseconds(static_cast<int64_t>(pause.between(1, most, Draw::kSame))));
 }
 
 void SimExecutor::step() {
   World& world = host_.world();
+  if (world.now() < host_.paused_until()) return world.events().schedule(step_event_, free_from());
   size_t count = ready_.size() - first_;
   uint64_t pick = 0;
   Stream& order = host_.node().streams().order;
@@ -96,23 +104,23 @@ void SimExecutor::step() {
       next.task.resume();
     }
   }
-  if (first_ < ready_.size() && !step_event_.scheduled()) world.events().schedule(step_event_, free_at_);
+  if (first_ < ready_.size() && !step_event_.scheduled()) world.events().schedule(step_event_, free_from());
 }
 
 void SimExecutor::deadline_changed(Time earliest) {
   if (earliest == Time::never() || !host_.live())
     timer_event_.cancel();
   else
-    host_.world().events().schedule(timer_event_, std::max(earliest, free_at_));
+    host_.world().events().schedule(timer_event_, std::max(host_.clock().in_world(earliest), free_from()));
 }
 
 void SimExecutor::fire_timers() {
   World& world = host_.world();
-  if (world.now() < free_at_) return deadline_changed(free_at_);
+  if (world.now() < free_from()) return world.events().schedule(timer_event_, free_from());
   become_busy();
   world.trace().event(world.now(), host_.node().id(), core().value, EventKind::kTimers, 0, 0);
   World::StepScope scope(world);
-  fire_due(world.now());
+  fire_due(now());
 }
 
 SimCores::SimCores(Incarnation& host, uint16_t count) : host_(host) {

@@ -76,6 +76,8 @@ class SimExecutor final : public io::Executor {
   void step();
   void fire_timers();
   void become_busy();
+  /// When it can do the next thing, in the world's time.
+  Time free_from() const;
 
   Incarnation& host_;
   StepEvent step_event_;

@@ -18,10 +18,17 @@ constexpr FaultField kFields[] = {
     {"sched.step-ns-max", &P::step_ns_max, kShape, 100, 20'000},
     {"sched.mailbox-ns-max", &P::mailbox_ns_max, kShape, 100, 2'000'000},
     {"sched.cooperative", &P::cooperative, kCrash, 100'000, kAlways},
+    {"sched.pause", &P::pause, kCrash, 1, 200},
+    {"sched.pause-ms-max", &P::pause_ms_max, kShape, 10, 30'000},
+    {"clock.drift-ppm-max", &P::clock_drift_ppm_max, kCrash, 10, 100'000},
+    {"clock.skew-ms-max", &P::clock_skew_ms_max, kCrash, 1'000, 10'000'000'000},
+    {"clock.jump", &P::clock_jump, kCrash, 100, 100'000},
+    {"clock.jump-ms-max", &P::clock_jump_ms_max, kShape, 10, 1'000'000'000},
     {"disk.ns-max", &P::disk_ns_max, kShape, 1'000, 1'000'000},
     {"disk.sync-ns-max", &P::sync_ns_max, kShape, 10'000, 20'000'000},
     {"disk.slow", &P::disk_slow, kCrash, 10, 20'000},
     {"disk.slow-ms-max", &P::disk_slow_ms_max, kShape, 10, 5'000},
+    {"disk.hang", &P::disk_hang, kCrash, 5, 1'000},
     {"disk.short-read", &P::short_read, kCrash, 1'000, 300'000},
     {"disk.short-write", &P::short_write, kCrash, 1'000, 300'000},
     {"disk.read-error", &P::read_error, kCrash, 10, 2'000},
@@ -75,7 +82,15 @@ constexpr std::string_view kFaultNames[] = {"process-death",
                                             "no-descriptor",
                                             "step-out-of-order",
                                             "cooperative",
-                                            "latent-error", "lost-write", "misdirected", "old-block"};
+                                            "latent-error",
+                                            "lost-write",
+                                            "misdirected",
+                                            "old-block",
+                                            "hung-disk",
+                                            "pause",
+                                            "clock-drift",
+                                            "clock-skew",
+                                            "clock-jump"};
 static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::kCount));
 
 bool is_off(const FaultField& f) { return f.fault_class != kShape; }
@@ -153,6 +168,11 @@ bool is_struck(Fault fault) {
     case Fault::kNetHalfClose:
     case Fault::kNetPartial:
     case Fault::kNoDescriptor:
+    case Fault::kHungDisk:
+    case Fault::kPause:
+    case Fault::kClockDrift:
+    case Fault::kClockSkew:
+    case Fault::kClockJump:
     case Fault::kCooperative: return true;
     case Fault::kExit:
     case Fault::kSectorLost:

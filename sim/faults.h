@@ -25,12 +25,21 @@ struct FaultPlan {
   uint64_t step_ns_max = 2'000;      ///< virtual cost of one step
   uint64_t mailbox_ns_max = 20'000;  ///< delay of a message between cores
   uint64_t cooperative = 0;          ///< MAY_MISBEHAVE names that are switched on in this run
+  uint64_t pause = 0;                ///< steps after which the whole process stands still for up to pause_ms_max
+  uint64_t pause_ms_max = 5'000;
+
+  // Clocks, per life of a process.
+  uint64_t clock_drift_ppm_max = 0;  ///< the monotonic clock runs too fast or too slow by up to that
+  uint64_t clock_skew_ms_max = 0;    ///< the wall clock is ahead or behind by up to that
+  uint64_t clock_jump = 0;           ///< readings of the wall clock before which it jumps, forth or back, by up to
+  uint64_t clock_jump_ms_max = 3'600'000;
 
   // Disk, crash class.
   uint64_t disk_ns_max = 50'000;   ///< a read or write
   uint64_t sync_ns_max = 500'000;  ///< a sync
   uint64_t disk_slow = 0;          ///< operations that take up to disk_slow_ms_max instead
   uint64_t disk_slow_ms_max = 2'000;
+  uint64_t disk_hang = 0;  ///< operations that never end, as long as the process lives; of half of them, nor do any later ones
   uint64_t short_read = 0;
   uint64_t short_write = 0;
   uint64_t read_error = 0;     ///< kIo, once
@@ -129,6 +138,11 @@ enum class Fault : uint8_t {
   kLostWrite,       ///< a synced write is not there after all
   kMisdirected,     ///< what was written somewhere stands elsewhere
   kOldBlock,        ///< a synced block shows what it held before
+  kHungDisk,        ///< an operation that never ends
+  kPause,
+  kClockDrift,
+  kClockSkew,
+  kClockJump,
   kCount,
 };
 

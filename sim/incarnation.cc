@@ -17,10 +17,15 @@ Node::Streams::Streams(World& world, const std::string& node)
     : start(world.stream(node + "/start")),
       order(world.stream(node + "/order")),
       step(world.stream(node + "/step")),
+      pause(world.stream(node + "/pause")),
       mailbox(world.stream(node + "/mailbox")),
       entropy(world.stream(node + "/entropy")),
+      clock_drift(world.stream(node + "/clock/drift")),
+      clock_skew(world.stream(node + "/clock/skew")),
+      clock_jump(world.stream(node + "/clock/jump")),
       disk_time(world.stream(node + "/disk/time")),
       disk_slow(world.stream(node + "/disk/slow")),
+      disk_hang(world.stream(node + "/disk/hang")),
       read_error(world.stream(node + "/disk/read-error")),
       short_read(world.stream(node + "/disk/short-read")),
       write_error(world.stream(node + "/disk/write-error")),
@@ -32,8 +37,53 @@ Node::Streams::Streams(World& world, const std::string& node)
       accept(world.stream(node + "/net/accept")),
       close(world.stream(node + "/net/close")) {}
 
-Time SimClock::now() const { return world_.now(); }
-WallTime SimClock::wall() const { return {kWallStartNs + world_.now().ns}; }
+namespace {
+
+constexpr int64_t kMillion = 1'000'000;
+__extension__ using Wide = __int128;  // nanoseconds times parts per million
+
+/// In [-most, most], 0 for a draw of 0.
+int64_t either_way(Stream& s, uint64_t most, Draw draw = Draw::kNext) {
+  uint64_t drawn = s.between(0, 2 * most, draw);
+  auto half = static_cast<int64_t>((drawn + 1) / 2);
+  return drawn % 2 == 1 ? half : -half;
+}
+
+}  // namespace
+
+SimClock::SimClock(Node& node) : node_(node), start_(node.world().now()), wall_ns_(kWallStartNs) {
+  World& world = node.world();
+  drift_ppm_ = either_way(node.streams().clock_drift, world.plan().clock_drift_ppm_max);
+  if (drift_ppm_ != 0) world.counts().hit(Fault::kClockDrift);
+  int64_t skew = milliseconds(either_way(node.streams().clock_skew, world.plan().clock_skew_ms_max)).ns;
+  if (skew != 0) world.counts().hit(Fault::kClockSkew);
+  wall_ns_ += skew;
+}
+
+Time SimClock::now() const {
+  Time world = node_.world().now();
+  if (drift_ppm_ == 0) return world;
+  Wide passed = (world - start_).ns;
+  return {start_.ns + static_cast<int64_t>(passed * (kMillion + drift_ppm_) / kMillion)};
+}
+
+Time SimClock::in_world(Time local) const {
+  if (drift_ppm_ == 0 || local == Time::never() || local <= start_) return local;
+  Wide passed = Wide{(local - start_).ns} * kMillion;
+  int64_t rate = kMillion + drift_ppm_;
+  Wide world = start_.ns + (passed + rate - 1) / rate;
+  return world < Time::never().ns ? Time{static_cast<int64_t>(world)} : Time::never();
+}
+
+WallTime SimClock::wall() const {
+  World& world = node_.world();
+  Stream& s = node_.streams().clock_jump;
+  if (s.strikes(world.plan().clock_jump)) {
+    world.counts().hit(Fault::kClockJump);
+    wall_ns_ += milliseconds(either_way(s, world.plan().clock_jump_ms_max, Draw::kSame)).ns;
+  }
+  return {wall_ns_ + world.now().ns};
+}
 
 void SimRandom::entropy(MutableBytes out) {
   while (!out.empty()) {
@@ -56,7 +106,7 @@ void SimLog::log(io::Level level, std::string_view line) {
 Incarnation::Incarnation(Node& node, uint64_t number, uint16_t cores)
     : node_(node),
       number_(number),
-      clock_(node.world()),
+      clock_(node),
       random_(node.streams().entropy),
       log_(node),
       disk_(*this, node),

@@ -14,19 +14,26 @@ namespace holdfast::sim {
 /// The streams of choices of one node; they go on from one incarnation to the next.
 struct Node::Streams {
   Streams(World& world, const std::string& node);
-  Stream start, order, step, mailbox, entropy;
-  Stream disk_time, disk_slow, read_error, short_read, write_error, short_write, sync_error, settle, power_loss, evict;
+  Stream start, order, step, pause, mailbox, entropy, clock_drift, clock_skew, clock_jump;
+  Stream disk_time, disk_slow, disk_hang, read_error, short_read, write_error, short_write, sync_error, settle, power_loss, evict;
   Stream accept, close;
 };
 
+/// The clocks of one life. The monotonic one may run too fast or too slow, the wall clock may be wrong and jump.
 class SimClock final : public io::Clock {
  public:
-  explicit SimClock(World& world) : world_(world) {}
+  explicit SimClock(Node& node);
   Time now() const override;
   WallTime wall() const override;
 
+  /// The first moment of the world at which now() is at least `local`.
+  Time in_world(Time local) const;
+
  private:
-  World& world_;
+  Node& node_;
+  Time start_;              // both clocks' origin
+  int64_t drift_ppm_ = 0;
+  mutable int64_t wall_ns_;  // what the wall clock is ahead of the world's time
 };
 
 class SimRandom final : public io::Random {
@@ -58,6 +65,10 @@ class Incarnation {
   World& world() { return node_.world(); }
   uint64_t number() const { return number_; }
   io::Host& host() { return host_; }
+  const SimClock& clock() const { return clock_; }
+  /// Until then no core does anything.
+  Time paused_until() const { return paused_until_; }
+  void pause_until(Time t) { paused_until_ = std::max(paused_until_, t); }
   SimCores& cores() { return cores_; }
   bool owns(const io::Executor& executor) {
     return executor.core().value < cores_.count() && &cores_.executor(executor.core()) == &executor;
@@ -76,6 +87,7 @@ class Incarnation {
   Node& node_;
   uint64_t number_;
   bool live_ = true;
+  Time paused_until_;
   Main main_;  // a capturing lambda may be the coroutine: it lives as long as the frames
   SimClock clock_;
   SimRandom random_;

@@ -209,7 +209,7 @@ class ConnectOperation final : public Operation {
     if (crash_ == Moment::kBefore) return;
     World& world = host_.world();
     target_ = world.network().resolve(host_.node(), to_.host);
-    give_up_ = std::min(deadline_, world.now() + kUnanswered);
+    give_up_ = std::min(host_.clock().in_world(deadline_), world.now() + kUnanswered);
     go_on(State::kThere, target_ ? world.network().delay(host_.node(), *target_) : kUnanswered);
   }
 

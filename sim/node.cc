@@ -57,6 +57,14 @@ void Node::kill(End how) {
     end(how, -1);
 }
 
+void Node::end_hangs(Duration after, End how) {
+  on_hang = [this, after, how] {
+    world_.after(after, [this, how, life = incarnations_] {
+      if (life == incarnations_) kill(how);
+    });
+  };
+}
+
 void Node::doom(End how, int exit_code) {
   if (doom_ || !incarnation_) return;
   doom_ = {how, exit_code};

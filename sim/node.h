@@ -74,6 +74,10 @@ class Node {
   void kill(End how);
   /// Called between events after an incarnation has ended; may start the next one.
   std::function<void(End how, int exit_code)> on_end;
+  /// Called from a step: a disk operation began that will never end. Who wants the process to go on must kill and start it.
+  std::function<void()> on_hang;
+  /// Sets on_hang: so long after it, the process is ended like that.
+  void end_hangs(Duration after, End how);
 
   void crash_at(CrashPlan plan) { crash_ = plan; }
   void cancel_crash() { crash_.reset(); }

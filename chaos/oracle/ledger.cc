@@ -65,8 +65,19 @@ void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn
   if (effect == Effect::kOwnEntry && !changes_.insert(lsn).second)
     violation(fmt::format("LSN {} was given to two acknowledged changes; the second is of {}", lsn.value, asked.document));
   check_what_it_rests_on(asked, answer, effect, lsn);
+  check_durable(asked.document, lsn, durable);
   highest_lsn_ = std::max(highest_lsn_, lsn);
   highest_durable_ = std::max(highest_durable_, durable);
+}
+
+/// In sync mode every answer claims that what it rests on is durable; `durable` claims it in either mode.
+void Ledger::check_durable(const std::string& what, Lsn lsn, Lsn durable) {
+  if (mode_.sync) durable = std::max(durable, lsn);
+  if (!durable_through || durable <= seen_durable_) return;
+  seen_durable_ = durable_through();
+  if (durable > seen_durable_)
+    violation(fmt::format("an answer about {} claims that LSN {} is durable, but a power cut would leave the log through LSN {} only", what, durable.value,
+                          seen_durable_.value));
 }
 
 void Ledger::check_what_it_rests_on(const UnderWay& asked, const Answer& answer, Effect effect, Lsn lsn) {
@@ -136,6 +147,8 @@ void Ledger::restarted(Lsn recovered) {
   changes_.erase(changes_.upper_bound(recovered), changes_.end());
   highest_lsn_ = std::min(highest_lsn_, recovered);
   loss_ = Loss::kNothing;
+  seen_durable_ = Lsn();
+  check_durable("what was recovered", recovered, recovered);
   if (on_restart) on_restart(recovered, may_lose);
 }
 
@@ -156,6 +169,7 @@ void Ledger::acknowledged(const std::string& what, Lsn after, Lsn lsn, Lsn durab
   ++answered_count_;
   if (lsn < after)
     violation(fmt::format("an answer about {} that was asked for after LSN {} was acknowledged rests on LSN {}", what, after.value, lsn.value));
+  check_durable(what, lsn, durable);
   highest_lsn_ = std::max(highest_lsn_, lsn);
   highest_durable_ = std::max(highest_durable_, durable);
 }

@@ -4,7 +4,7 @@
 //   - each document: answers are linearizable, whatever crashes between (DocumentHistory);
 //   - durability: after a restart nothing acknowledged is missing, by the rules of the mode; what survives is a prefix;
 //   - LSNs: an acknowledged change has an LSN of its own; an answer rests on no earlier LSN than what had been acknowledged, to anyone, when it was
-//     asked; `durable_lsn` never passes what survives.
+//     asked; `durable_lsn` never passes what survives. Where the disk can be looked at: what is said to be durable is in its durable bytes when it is said.
 //     An answer that shows a write rests on that write's LSN, or a later one.
 //   - snapshots: an export shows every document as it may have been at the export's LSN.
 //
@@ -71,6 +71,8 @@ class Ledger {
   /// Called by restarted(): what was recovered, and whether that may be less than what was acknowledged.
   std::function<void(Lsn recovered, bool lossy)> on_restart;
 
+  /// Tells through which LSN a power cut at this moment would surely leave the log. Empty: nobody can tell.
+  std::function<Lsn()> durable_through;
   /// Told, as a sentence, everything the ledger is told: for traces.
   std::function<void(const std::string&)> tell;
   /// Told that there is a violation, once it is in the list.
@@ -104,7 +106,9 @@ class Ledger {
   Lsn highest_durable_;  // ever reported
   Loss loss_ = Loss::kNothing;
   uint64_t epoch_ = 0;  // counts restarts that may have lost something: LSNs of different epochs do not compare
+  void check_durable(const std::string& what, Lsn lsn, Lsn durable);
   void check_what_it_rests_on(const UnderWay& asked, const Answer& answer, Effect effect, Lsn lsn);
+  Lsn seen_durable_;       // in this epoch, on the disk
   std::set<Lsn> changes_;  // LSNs of acknowledged changes
   std::map<uint64_t, Lsn> written_at_;  // by value: where its acknowledged write stands …
   std::map<uint64_t, Lsn> shown_at_;    // … and the lowest LSN at which a read claims to have seen it

@@ -44,6 +44,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
       locks_({.server = config_.listen, .keys = settings_.given("locks-keys", usual("locks-keys", 5, 40), 1, 40, 1), .machines = lock_machines_},
              ledger_, Rng(options.seed, "locks")),
       server_(world_.add_node("server")),
+      durable_log_(server_, config_.engine.data_path),
       disk_(world_, server_, settings_),
       clients_(static_cast<int>(settings_.between("clients", 1, 6))),
       collections_clients_(static_cast<int>(settings_.between("collections-clients", 0, 3))),
@@ -57,7 +58,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
                            "life-1/ends-soon", "life-1/after-ms", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
-                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients"})
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
 }
 
@@ -76,6 +77,7 @@ io::Task<int> Durability::serve(io::Host& host) {
     co_return opened.error().code == Code::kIo ? kExitFailStop : kExitRefused;
   }
   serving_ = std::move(*opened);
+  durable_log_.forget();
   ledger_.restarted(serving_->engine().committed_lsn());
   if (Result<> listening = co_await serving_->listen(); !listening) co_return kExitFailStop;
   (co_await io::this_executor()).spawn(stop_when_asked(*serving_));
@@ -137,6 +139,17 @@ void Durability::end_soon() {
 
 uint64_t Durability::sync_errors() {
   return world_.counts()[sim::Fault::kSyncError] + world_.counts()[sim::Fault::kSyncErrorClean];
+}
+
+/// Nothing but the process' end ends that: somebody notices after a while.
+void Durability::disk_hangs() {
+  hung_life_ = restarts_;
+  std::string name = fmt::format("hang-{}", ++hangs_);
+  End how = settings_.one_in(name + "/power", 2) ? End::kPowerLoss : End::kProcessDeath;
+  auto pause = milliseconds(static_cast<int64_t>(settings_.log_between(name + "/after-ms", 1, 30'000, 1)));
+  world_.after(pause, [this, how, life = restarts_] {
+    if (life == restarts_ && server_.running()) server_.kill(how);
+  });
 }
 
 /// Whether a server may end like this by itself.
@@ -238,6 +251,8 @@ SeedResult Durability::run() {
   crud_.documents_elsewhere = [this](Lsn lsn) { return collections_.ledger().count(lsn); };
   if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
   server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
+  server_.on_hang = [this] { disk_hangs(); };
+  ledger_.durable_through = [this] { return durable_log_.reaches(); };
   start_server();
   start_clients();
   if (small_disk_) disk_.come_and_go(3 * config_.engine.journal.segment_bytes, [this] { return phase_ != Phase::kFaults; });

@@ -25,6 +25,7 @@ server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& tempe
   e.journal.seal_after = milliseconds(static_cast<int64_t>(s.between("server.seal-ms", 1, 20, 20)));
   e.checkpoint_bytes =
       (temper.tears ? s.given("server.checkpoint-pages", 2, 1, 40, 40) : s.log_between("server.checkpoint-pages", 1, 40, 40)) * 4096;
+  e.stall_after = milliseconds(static_cast<int64_t>(s.log_between("server.stall-ms", 50, 10'000, 10'000)));
   e.requests_per_shard = static_cast<uint32_t>(s.between("server.requests-per-shard", 1, 16, 16));
   e.scan_yield_documents = static_cast<uint32_t>(s.between("server.scan-yield", 1, 8, 8));
   e.scan_chunk_bytes = s.between("server.scan-half-kb", 1, 16, 16) * 512;

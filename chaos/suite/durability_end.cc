@@ -36,6 +36,7 @@ void Durability::calm_down() {
   calm.quota_bytes = world_.plan().quota_bytes;
   world_.plan() = calm;
   disk_.give_back();
+  if (server_.running() && hung_life_ == restarts_) server_.kill(End::kProcessDeath);
   start_server();
   start_verification();
 }
@@ -144,6 +145,7 @@ void Durability::ended_calmly(End how, int exit_code) {
 void Durability::flip_a_bit() {
   if (settings_.given("flip", 1, 0, 1, 0) == 0) return finish();
   phase_ = Phase::kFlipped;
+  ledger_.durable_through = nullptr;  // what is damaged may be part of it
   sim::Stream place = world_.stream("suite/flip");
   // Half of the bits in the journal, which is few of the files but what recovery rests on.
   std::string_view below = place.decide(2) == 1 ? "/data/journal" : "/data";

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "chaos/suite/durability_draw.h"
+#include "chaos/suite/durable_log.h"
 #include "chaos/suite/full_disk.h"
 #include "chaos/suite/settings.h"
 #include "chaos/suite/suite.h"
@@ -36,6 +37,7 @@ class Durability {
   void judge_exit(int exit_code);
   void plan_crash();
   void end_soon();
+  void disk_hangs();
   void start_clients();
   bool performs(int client, uint64_t operation);
   /// As Settings::between draws it, for a setting whose range is wider.
@@ -75,6 +77,7 @@ class Durability {
   LocksOptions::Machines lock_machines_;
   Locks locks_;
   sim::Node& server_;
+  DurableLog durable_log_;
   FullDisk disk_;
   int clients_;
   int collections_clients_;
@@ -86,6 +89,8 @@ class Durability {
   bool small_disk_;   // the disk gets full now and then
   bool fills_calmly_;  // and once when all is calm
   uint64_t ends_ = 0;
+  uint64_t hangs_ = 0;
+  uint64_t hung_life_ = 0;  // the last life whose disk hung; only its end ends that
   uint64_t rotten_manifest_ = 0;  // the number of the last one that rotted
   uint64_t restarts_ = 0;
   uint64_t power_losses_ = 0;

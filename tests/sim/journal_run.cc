@@ -136,6 +136,7 @@ JournalRun::JournalRun(JournalRunOptions options)
       world_({.seed = wanted_.seed, .plan = wanted_.plan, .mutants = wanted_.mutants}),
       choice_(world_.stream("journal-run")) {
   node_ = &world_.add_node("server");
+  node_->end_hangs(seconds(1), sim::End::kPowerLoss);
   node_->on_end = [this](sim::End how, int code) { life_ended(how, code); };
   // The directory is there, durably: making it is not the journal's business.
   sim::DiskModel& disk = node_->disk();

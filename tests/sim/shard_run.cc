@@ -48,6 +48,7 @@ void ShardRun::wrong(std::string what) {
 }
 
 std::string ShardRun::run() {
+  node_.end_hangs(seconds(1), End::kPowerLoss);
   node_.on_end = [this](End how, int) { next_life(how); };
   next_life(End::kExit);
   World::Stop why = world_.run({.until = seconds(3600), .events = 20'000'000});

@@ -84,6 +84,7 @@ class SmallServer {
   io::Task<void> session(std::unique_ptr<io::Connection> c) {
     char letter[kMessageBytes];
     while (co_await read_full(*c, letter)) {
+      newest_ = std::max(newest_, host_.clock.wall().ns);
       uint64_t at = std::exchange(end_, end_ + kRecordBytes);
       if (MAY_MISBEHAVE("small-server-yields")) co_await io::yield();
       if (auto r = co_await append(at, letter[0]); !r) {
@@ -107,6 +108,7 @@ class SmallServer {
   io::Host& host_;
   std::unique_ptr<io::File> file_;
   uint64_t end_ = 0;
+  int64_t newest_ = 0;
   bool failed_ = false;
 };
 
@@ -137,6 +139,7 @@ struct SmallWorld {
     server.on_end = [this](End, int) {
       world.after(crash.between(milliseconds(1), milliseconds(300)), [this] { start(); });
     };
+    server.end_hangs(seconds(3), End::kProcessDeath);
     start();
     for (int i = 0; i < 3; ++i) {
       Node& client = world.add_node("client-" + std::to_string(i));
