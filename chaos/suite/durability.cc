@@ -58,7 +58,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
                            "life-1/ends-soon", "life-1/after-ms", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
-                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "hang-1/power", "hang-1/after-ms"})
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "recovery-1/again", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
 }
 
@@ -79,6 +79,7 @@ io::Task<int> Durability::serve(io::Host& host) {
   serving_ = std::move(*opened);
   durable_log_.forget();
   ledger_.restarted(serving_->engine().committed_lsn());
+  if (!co_await recovered_alike(serving_->engine())) co_return kExitClean;
   if (Result<> listening = co_await serving_->listen(); !listening) co_return kExitFailStop;
   (co_await io::this_executor()).spawn(stop_when_asked(*serving_));
   if (phase_ == Phase::kFaults) end_soon();
@@ -86,6 +87,23 @@ io::Task<int> Durability::serve(io::Host& host) {
   if (why.code == Code::kDiskFull) ledger_.violation("a running server ended because the disk was full: " + why.text());
   if (why.code != Code::kShuttingDown) co_return kExitFailStop;
   co_return kExitClean;
+}
+
+io::Task<bool> Durability::recovered_alike(core::Engine& engine) {
+  std::string name = fmt::format("recovery-{}", ++recoveries_);
+  bool once_more = phase_ == Phase::kFaults && settings_.one_in(name + "/again", 6);
+  if (!once_more && !recovered_) co_return true;
+  Result<State> state = co_await state_of(engine);
+  if (!state) co_return true;  // reads fail in unkind times: then this one proves nothing
+  if (recovered_) {
+    ++recovered_twice_;
+    if (*recovered_ != *state) ledger_.violation(fmt::format("one recovery came to {}, and the next one to {}", recovered_->text(), state->text()));
+  }
+  recovered_.reset();
+  if (!once_more) co_return true;
+  recovered_ = *state;
+  server_.kill(settings_.one_in(name + "/power", 2) ? End::kPowerLoss : End::kProcessDeath);
+  co_return false;
 }
 
 void Durability::start_server() {
@@ -281,6 +299,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["locks asked for"] = locks_.asked();
   c["locks got by a repeat"] = locks_.repeated();
   c["disks full"] = disk_.times();
+  c["recovered twice"] = recovered_twice_;
   c["starts refused, disk full"] = refused_full_;
   c["faults injected"] = world_.counts().total();
   c["faults struck"] = world_.counts().struck();

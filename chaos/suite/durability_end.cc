@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "chaos/suite/durability_run.h"
+#include "core/verify.h"
 
 namespace holdfast::chaos {
 namespace {
@@ -133,12 +134,29 @@ void Durability::ended_calmly(End how, int exit_code) {
     return;
   }
   if (how == End::kExit && exit_code != kExitClean) ledger_.violation("a calm server did not stop clean");
-  if (phase_ == Phase::kEnding) return flip_a_bit();
+  if (phase_ == Phase::kEnding) return verify_offline();
+  if (phase_ == Phase::kVerifying) return flip_a_bit();
   phase_ = Phase::kAfterStop;
   world_.after(milliseconds(10), [this] {
     start_server();
     start_verification();
   });
+}
+
+/// Nothing happened to the files but what may happen to any: there is nothing to find. A MANIFEST that rotted may still be there.
+void Durability::verify_offline() {
+  phase_ = Phase::kVerifying;
+  if (rotten_manifest_ > 0) return flip_a_bit();
+  server_.start([this](io::Host& host) { return verify_files(host); }, {.cores = 1});
+}
+
+io::Task<int> Durability::verify_files(io::Host& host) {
+  auto report = co_await core::verify_directory(host, {.data_path = config_.engine.data_path, .id_hash_bits = config_.engine.id_hash_bits});
+  if (!report)
+    ledger_.violation("a sound directory could not be verified: " + report.error().text());
+  else if (!report->sound())
+    ledger_.violation("verification calls a sound directory damaged: " + report->damage.front());
+  co_return kExitClean;
 }
 
 /// One bit of what is proven to be durable: it is reported or harmless, and no answer is wrong.

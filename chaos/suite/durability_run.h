@@ -8,6 +8,7 @@
 #include "chaos/suite/durable_log.h"
 #include "chaos/suite/full_disk.h"
 #include "chaos/suite/settings.h"
+#include "chaos/suite/state.h"
 #include "chaos/suite/suite.h"
 #include "chaos/workload/collections.h"
 #include "chaos/workload/crud.h"
@@ -31,6 +32,8 @@ class Durability {
 
   // durability.cc
   io::Task<int> serve(io::Host& host);
+  /// Compares with what an earlier recovery came to; or remembers that and ends the process, for another one to compare. False: it does not go on.
+  io::Task<bool> recovered_alike(core::Engine& engine);
   io::Task<void> stop_when_asked(server::Server& server);
   void start_server();
   void server_ended(sim::End how, int exit_code);
@@ -61,6 +64,8 @@ class Durability {
   io::Task<int> write_again(io::Host& host);
   void ended_calmly(sim::End how, int exit_code);
   void end_server();
+  void verify_offline();
+  io::Task<int> verify_files(io::Host& host);
   void flip_a_bit();
   void damage_newest_manifest();
   void finish();
@@ -89,6 +94,9 @@ class Durability {
   bool small_disk_;   // the disk gets full now and then
   bool fills_calmly_;  // and once when all is calm
   uint64_t ends_ = 0;
+  uint64_t recoveries_ = 0;
+  uint64_t recovered_twice_ = 0;
+  std::optional<State> recovered_;  // by a life that did nothing else
   uint64_t hangs_ = 0;
   uint64_t hung_life_ = 0;  // the last life whose disk hung; only its end ends that
   uint64_t rotten_manifest_ = 0;  // the number of the last one that rotted
@@ -111,6 +119,7 @@ class Durability {
     kStopping,   ///< asked to stop clean, or about to be killed after its seal
     kAfterStop,  ///< back again; everything is read once more
     kEnding,     ///< the same end, for the sake of its files
+    kVerifying,  ///< no server: its files are verified
     kFlipped,    ///< back again with one flipped bit
     kDone
   } phase_ = Phase::kFaults;
