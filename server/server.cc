@@ -115,4 +115,10 @@ void Server::hurry() {
   for (const auto& core : cores_) facts_.host.cores.send(CoreId(0), core->id(), [&core = *core] { core.hurry(); });
 }
 
+uint64_t Server::bytes_held() const {
+  uint64_t sum = 0;
+  for (const auto& core : cores_) sum += core->requests.used() + core->large_frames.used();
+  return sum;
+}
+
 }  // namespace holdfast::server

@@ -39,6 +39,8 @@ class Server {
   io::Task<Error> wait_failed() { return engine_->failed(); }
 
   core::Engine& engine() { return *engine_; }
+  /// Of requests and answers, on all cores. Only for hosts whose cores are one thread (the simulator).
+  uint64_t bytes_held() const;
 
  private:
   Server(std::unique_ptr<core::Engine> engine, io::Host& host, Config config);

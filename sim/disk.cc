@@ -146,6 +146,7 @@ void DiskOperation::begin() {
 }
 
 void DiskOperation::happen() {
+  if (disk_.hung_) return;
   unlink();
   Incarnation& host = disk_.host_;
   World& world = host.world();
@@ -204,6 +205,16 @@ bool SimDisk::hangs() {
   tell("hangs", hung_ ? "for good" : "in this operation", 0);
   if (node_.on_hang) node_.on_hang();
   return true;
+}
+
+void SimDisk::wake() {
+  hung_ = false;
+  World& world = host_.world();
+  for (size_t n = under_way_.size(); n > 0; --n) {
+    auto& op = static_cast<DiskOperation&>(*under_way_.pop_front());
+    under_way_.push_back(op);
+    if (!op.scheduled()) world.events().schedule(op, world.now() + time_of(op.call_));
+  }
 }
 
 Result<size_t> SimDisk::read(const InodePtr& file, uint64_t offset, MutableBytes out) {

@@ -81,6 +81,11 @@ class SimDisk final : public io::Disk {
   io::Task<Result<io::FileIdentity>> identity(std::string path) override;
   io::Task<Result<uint64_t>> free_bytes(std::string path) override;
 
+  /// No operation that has not ended does from now on.
+  void hang() { hung_ = true; }
+  /// All that never ended take their time from now.
+  void wake();
+
   /// Decides what became of the operations under way at a crash.
   void settle();
 

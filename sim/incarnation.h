@@ -70,6 +70,7 @@ class Incarnation {
   Time paused_until() const { return paused_until_; }
   void pause_until(Time t) { paused_until_ = std::max(paused_until_, t); }
   SimCores& cores() { return cores_; }
+  SimDisk& disk() { return disk_; }
   bool owns(const io::Executor& executor) {
     return executor.core().value < cores_.count() && &cores_.executor(executor.core()) == &executor;
   }

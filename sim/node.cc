@@ -57,6 +57,17 @@ void Node::kill(End how) {
     end(how, -1);
 }
 
+void Node::hang_disk() {
+  HF_ASSERT(incarnation_, "the node runs");
+  world_.counts().hit(Fault::kHungDisk);
+  incarnation_->disk().hang();
+}
+
+void Node::wake_disk() {
+  HF_ASSERT(incarnation_, "the node runs");
+  incarnation_->disk().wake();
+}
+
 void Node::end_hangs(Duration after, End how) {
   on_hang = [this, after, how] {
     world_.after(after, [this, how, life = incarnations_] {

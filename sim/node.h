@@ -76,6 +76,10 @@ class Node {
   std::function<void(End how, int exit_code)> on_end;
   /// Called from a step: a disk operation began that will never end. Who wants the process to go on must kill and start it.
   std::function<void()> on_hang;
+  /// From now on no disk operation ends, until wake_disk() or the process' end. Requires: running.
+  void hang_disk();
+  /// What hangs goes on. Requires: running.
+  void wake_disk();
   /// Sets on_hang: so long after it, the process is ended like that.
   void end_hangs(Duration after, End how);
 

@@ -307,6 +307,9 @@ SeedResult Durability::result(sim::World::Stop why) {
     if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
   for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
   out.misfits = settings_.misfits();
+  // What is under way in the server must end before the server goes.
+  server_.on_end = nullptr;
+  server_.kill(End::kProcessDeath);
   out.hash = world_.finish();
   return out;
 }

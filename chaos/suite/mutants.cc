@@ -63,6 +63,8 @@ constexpr std::array kMutants = {
     Mutant{"read-before-applied", "49", kSync, "a core serves a read before it has applied through it"},
     Mutant{"committed-published-late", "own", kSync, "the committed LSN is published after the replies that it releases"},
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
+    Mutant{"hung-disk-unnoticed", "own", "hung-disk", "nobody is told that the disk does not answer"},
+    Mutant{"budget-unbounded", "own", "hung-disk", "requests are read whatever is already held"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},
