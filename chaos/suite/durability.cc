@@ -58,7 +58,8 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
                            "life-1/ends-soon", "life-1/after-ms", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
-                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "recovery-1/again", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "recovery-1/again", "server.connections", "server.requests-per-connection",
+                           "server.budget-kb", "server.output-kb", "server.large-frame-kb", "server.starts-per-turn", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
 }
 
