@@ -28,15 +28,19 @@ std::optional<LossPlan> LossPlans::next() {
   return torn(torn_++);
 }
 
-/// First every sector at once, then each alone, then samples.
+/// First every sector at once, with nothing but garbage behind its first bytes, then each alone, then samples.
 LossPlan LossPlans::torn(uint64_t index) {
-  if (index == 0 || index <= sectors_.size()) {
-    LossPlan plan = space_.all_kept();
-    for (size_t i = 0; i < sectors_.size(); ++i)
-      if (index == 0 || i + 1 == index) tear(plan, sectors_[i]);
+  LossPlan plan = space_.all_kept();
+  if (index == 0) {
+    for (uint32_t choice : sectors_)
+      plan.torn[choice] = {.version = space_.choices()[choice].newest, .cut = 8, .garbage = rng_.next()};
     return plan;
   }
-  LossPlan plan = rng_.below(2) == 0 ? space_.all_kept() : sample();
+  if (index <= sectors_.size()) {
+    tear(plan, sectors_[index - 1]);
+    return plan;
+  }
+  if (rng_.below(2) == 0) plan = sample();
   do tear(plan, sectors_[rng_.below(sectors_.size())]);
   while (rng_.below(3) == 0);
   return plan;

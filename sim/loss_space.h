@@ -10,7 +10,7 @@
 //
 // LossPlans goes through a space: all of it when that is at most `cap`, otherwise the extremes in order (all kept, all
 // lost, every moment in time, each choice alone lost, alone kept) and then samples; and behind that tears: all sectors at
-// once, each alone, samples.
+// once down to garbage, each alone, samples.
 #pragma once
 
 #include <map>
