@@ -125,6 +125,7 @@ io::Task<Result<>> Checkpointer::checkpoint() {
   manifest.number = next_number_++;
   HF_CO_TRY(shards, co_await flush(manifest.position.lsn));
   manifest.shards = std::move(shards);
+  if (MUTANT("position-saved-apart")) manifest.position = shared_.journal->boundary_at(shared_.journal->durable_lsn());
   if (MUTANT("checkpoint-releases-before-manifest")) HF_CO_CHECK_OK(co_await shared_.journal->release_before(manifest.position));
   HF_CO_CHECK_OK(co_await write_manifest(host, shared_.options.data_path, manifest, settings.cluster_id, settings.server_id));
 
