@@ -100,7 +100,9 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Query& qu
     auto found = co_await at_shard<std::optional<Buffer>>(
         shard, [c = *named.ref, after, shard, key](EngineCore& core) { return core.find(c, after, shard, key); });
     if (!found.result) co_return Reply<Out>{fail(found.result), found.lsn};
-    if (*found.result && query.matches(**found.result)) documents.push_back(std::move(**found.result));
+    Query::Match match = *found.result ? query.match(**found.result) : Query::Match::kNo;
+    if (match == Query::Match::kTooCostly) co_return Reply<Out>{Query::too_costly(), found.lsn};
+    if (match == Query::Match::kYes) documents.push_back(std::move(**found.result));
     co_return Reply<Out>{std::move(documents), found.lsn};
   }
   auto [ref, snapshot] = co_await open_snapshot(name);

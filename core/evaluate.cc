@@ -138,7 +138,10 @@ io::Task<Result<UpdateCounts>> EngineCore::update_locked(Slot& slot, CollectionR
   HF_CO_TRY(now, co_await current(slot, c, document));
   verdict.rests_on = now.pending;
   Bytes body = body_of(now.owned, now.body);
-  if (!now.exists || !filter.matches(body)) co_return UpdateCounts{};
+  if (!now.exists) co_return UpdateCounts{};
+  Query::Match match = filter.match(body);
+  if (match == Query::Match::kTooCostly) co_return Query::too_costly();
+  if (match == Query::Match::kNo) co_return UpdateCounts{};
   HF_CO_TRY(updated, update.apply(body));
   if (!updated.changed()) co_return UpdateCounts{.matched = 1};
   verdict.rests_on =
@@ -168,7 +171,10 @@ io::Task<Result<uint64_t>> EngineCore::remove_locked(Slot& slot, CollectionRef c
                                                      const Query& filter, Verdict& verdict) {
   HF_CO_TRY(now, co_await current(slot, c, document));
   verdict.rests_on = now.pending;
-  if (!now.exists || !filter.matches(body_of(now.owned, now.body))) co_return uint64_t{0};
+  if (!now.exists) co_return uint64_t{0};
+  Query::Match match = filter.match(body_of(now.owned, now.body));
+  if (match == Query::Match::kTooCostly) co_return Query::too_costly();
+  if (match == Query::Match::kNo) co_return uint64_t{0};
   verdict.rests_on = post(document, {EffectKind::kDelete, c.database, shard, c.collection, document->first.key, {}});
   co_return uint64_t{1};
 }

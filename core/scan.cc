@@ -7,6 +7,8 @@ namespace holdfast::core {
 
 namespace {
 
+/// As many bytes of a document count as one document more, when it comes to yielding.
+constexpr size_t kBytesPerDocument = 4096;
 /// How much a scan reads ahead at a time.
 constexpr uint64_t kScanStepBytes = 256 << 10;
 
@@ -23,11 +25,14 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef 
       HF_CO_TRY(documents, co_await scan->next(kScanStepBytes));
       if (documents.empty()) break;
       for (Document& d : documents) {
-        if (++since_yield >= shared_.options.scan_yield_documents) {
+        since_yield += 1 + static_cast<uint32_t>(d.body.size() / kBytesPerDocument);
+        if (since_yield >= shared_.options.scan_yield_documents) {
           since_yield = 0;
           co_await io::yield();
         }
-        if (!query.matches(d.body)) continue;
+        Query::Match match = query.match(d.body);
+        if (match == Query::Match::kTooCostly) co_return Query::too_costly();
+        if (match == Query::Match::kNo) continue;
         bytes += d.body.size();
         if (bytes > limits.bytes)
           co_return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them");
@@ -50,11 +55,14 @@ io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot,
       HF_CO_TRY(documents, co_await scan->next(kScanStepBytes));
       if (documents.empty()) break;
       for (const Document& d : documents) {
-        if (++since_yield >= shared_.options.scan_yield_documents) {
+        since_yield += 1 + static_cast<uint32_t>(d.body.size() / kBytesPerDocument);
+        if (since_yield >= shared_.options.scan_yield_documents) {
           since_yield = 0;
           co_await io::yield();
         }
-        count += query.matches(d.body);
+        Query::Match match = query.match(d.body);
+        if (match == Query::Match::kTooCostly) co_return Query::too_costly();
+        count += match == Query::Match::kYes;
       }
     }
   }

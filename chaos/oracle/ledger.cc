@@ -152,12 +152,15 @@ void Ledger::restarted(Lsn recovered) {
   if (on_restart) on_restart(recovered, may_lose);
 }
 
-void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents) {
+void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents, const Selects& selects) {
   for (const auto& [document, history] : histories_) {
     if (!document.starts_with(prefix)) continue;
     auto shown = documents.find(document);
     DocumentState state = shown == documents.end() ? DocumentState{} : shown->second;
     std::optional<std::vector<DocumentState>> then = history.states_at(snapshot);
+    if (selects && then)
+      for (DocumentState& s : *then)
+        if (s.exists && !selects(document, s)) s = DocumentState{};  // is there, and not to be seen
     if (then && std::find(then->begin(), then->end(), state) == then->end())
       violation(fmt::format("a snapshot at LSN {} shows {} as {}, but it was {}", snapshot.value, document, text(state), text(*then)));
   }

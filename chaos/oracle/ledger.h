@@ -36,6 +36,8 @@ struct LedgerMode {
 
 class Ledger {
  public:
+  using Selects = std::function<bool(const DocumentName&, const DocumentState&)>;
+
   explicit Ledger(LedgerMode mode) : mode_(mode) {}
 
   OperationId invoke(const DocumentName& document, const Operation& operation);
@@ -57,7 +59,8 @@ class Ledger {
   void restarted(Lsn recovered);
 
   /// All documents of a collection as an export showed them at `snapshot`; the ledger knows which documents there are.
-  void snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents);
+  /// With `selects`: those that it selects, of all.
+  void snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents, const Selects& selects = {});
   void violation(std::string sentence);
 
   /// Bookkeeping for judges beside this one: an answer about `what` that was asked after `after` was acknowledged rests on `lsn`.

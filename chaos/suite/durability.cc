@@ -295,6 +295,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
   c["operations refused"] = crud_.counts().refused;
+  c["queries checked"] = crud_.counts().questions;
   c["exports checked"] = crud_.counts().exports;
   c["collections dropped"] = collections_.drops();
   c["locks asked for"] = locks_.asked();

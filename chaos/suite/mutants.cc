@@ -68,6 +68,7 @@ constexpr std::array kMutants = {
     Mutant{"position-saved-apart", "11", kSync, "a MANIFEST's position is newer than the files it names"},
     Mutant{"unknown-outcome-reported-as-failure", "28", kSync, "the client says that a write failed of which it does not know"},
     Mutant{"client-sends-a-lost-write-again", "own", kSync, "the client repeats a write that it got no answer to"},
+    Mutant{"or-takes-first-alternative", "own", kSync, "of several alternatives of a query only the first counts"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},

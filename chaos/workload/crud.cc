@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "chaos/workload/documents.h"
+#include "chaos/workload/questions.h"
 #include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
@@ -205,6 +206,42 @@ io::Task<bool> Crud::stats(Session& s) {
   co_return true;
 }
 
+/// A query of any shape, and its count: both at one snapshot each, among all documents as they were there.
+io::Task<bool> Crud::ask(Session& s, std::string collection) {
+  std::vector<std::string> keys;
+  for (uint64_t k = 0; k < options_.keys; ++k) keys.push_back(fmt::format("k{}", k));
+  Question question = chaos::ask(s.random, keys);
+  Lsn before = ledger_.highest_acknowledged();
+  uint64_t epoch = ledger_.epoch();
+  ++counts_.asked;
+  auto found = co_await s.collection(collection).find(question.query);
+  if (!found) {
+    if (found.error().code == Code::kCorrupt && !tolerate_corrupt) ledger_.violation("without any media fault the server said: " + found.error().text());
+    co_return false;
+  }
+  ++counts_.answered;
+  ++counts_.questions;
+  if (epoch != ledger_.epoch()) co_return true;
+  std::map<DocumentName, DocumentState> documents;
+  Bytes raw;
+  for (auto it = found->value.begin(); it.next(raw);) {
+    Result<ReadDocument> document = read_document(raw);
+    if (!document) {
+      ledger_.violation("a query shows this: " + document.error().message);
+      continue;
+    }
+    if (!question.selects(document->key, document->state))
+      ledger_.violation(fmt::format("a query ({}) shows {} as {}", question.text, document->key, text(document->state)));
+    if (!documents.emplace(name(collection, document->key), document->state).second)
+      ledger_.violation(fmt::format("a query ({}) shows {} twice", question.text, document->key));
+  }
+  ledger_.acknowledged(fmt::format("{} ({})", collection, question.text), before, found->lsn, found->durable_lsn);
+  ledger_.snapshot(collection + "/", found->lsn, documents, [&](const DocumentName& document, const DocumentState& state) {
+    return question.selects(std::string_view(document).substr(collection.size() + 1), state);
+  });
+  co_return true;
+}
+
 io::Task<bool> Crud::export_collection(Session& s, std::string collection) {
   client::ExportStream stream = s.collection(collection).export_all(s.random.between(1, 4000));
   std::map<DocumentName, DocumentState> documents;
@@ -264,7 +301,10 @@ io::Task<void> Crud::step(Session& s) {
         co_await count(s, kCollections[s.random.below(3)]);
       co_return;
     case 15:
-      co_await export_collection(s, kCollections[s.random.below(3)]);
+      if (s.random.below(2) == 0)
+        co_await export_collection(s, kCollections[s.random.below(3)]);
+      else
+        co_await ask(s, kCollections[s.random.below(3)]);
       co_return;
     case 16:
       if (!once_.empty()) co_await read(s, "once", once_[s.random.below(once_.size())]);

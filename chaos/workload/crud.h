@@ -34,6 +34,7 @@ struct CrudCounts {
   uint64_t refused = 0;
   uint64_t unknown = 0;
   uint64_t exports = 0;
+  uint64_t questions = 0;
 };
 
 /// State shared by the clients of a run. Everything belongs to one core.
@@ -78,6 +79,7 @@ class Crud {
   io::Task<bool> count(Session& s, std::string collection);
   io::Task<bool> stats(Session& s);
   void judge_count(const std::string& of, uint64_t documents, Bounds can, Lsn lsn);
+  io::Task<bool> ask(Session& s, std::string collection);
   io::Task<bool> export_collection(Session& s, std::string collection);
   std::string pick_key(Session& s);
   std::string fresh_key(Session& s);

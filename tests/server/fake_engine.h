@@ -80,7 +80,7 @@ class FakeEngine final : public core::Engine {
     std::vector<Buffer> out;
     size_t bytes = 0;
     for (const Buffer& d : of(name)) {
-      if ((limit > 0 && out.size() == limit) || !query.matches(d)) continue;
+      if ((limit > 0 && out.size() == limit) || query.match(d) != core::Query::Match::kYes) continue;
       bytes += d.size();
       if (bytes > max_bytes)
         co_return end(Result<std::vector<Buffer>>(fail(Code::kTooLarge, "more than fits; use limit")));
@@ -91,14 +91,14 @@ class FakeEngine final : public core::Engine {
   io::Task<Reply<uint64_t>> count(Name name, const core::Query& query) override {
     co_await begin("count", name);
     uint64_t n = 0;
-    for (const Buffer& d : of(name)) n += query.matches(d) ? 1 : 0;
+    for (const Buffer& d : of(name)) n += query.match(d) == core::Query::Match::kYes;
     co_return end(Result<uint64_t>(n));
   }
   io::Task<Reply<core::UpdateCounts>> update_one(Name name, const core::Query& filter,
                                                  const core::Update& update) override {
     co_await begin("update_one", name);
     for (Buffer& d : of(name)) {
-      if (!filter.matches(d)) continue;
+      if (filter.match(d) != core::Query::Match::kYes) continue;
       auto applied = update.apply(d);
       if (!applied) co_return end(Result<core::UpdateCounts>(fail(std::move(applied))));
       bool changed = applied->changed();
@@ -110,7 +110,7 @@ class FakeEngine final : public core::Engine {
   io::Task<Reply<uint64_t>> delete_one(Name name, const core::Query& filter) override {
     co_await begin("delete_one", name);
     auto& all = of(name);
-    auto found = std::ranges::find_if(all, [&](const Buffer& d) { return filter.matches(d); });
+    auto found = std::ranges::find_if(all, [&](const Buffer& d) { return filter.match(d) == core::Query::Match::kYes; });
     uint64_t n = found != all.end() ? 1 : 0;
     if (n) all.erase(found);
     co_return end(Result<uint64_t>(n));
