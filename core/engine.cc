@@ -72,45 +72,65 @@ io::Task<bool> EngineImpl::close_on(EngineCore& core, Lsn snapshot) {
   co_return true;
 }
 
-io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Query& query,
-                                                                  EngineCore::ScanLimits limits) {
+/// What all cores found, in order, the skipped ones gone.
+io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes) {
+  bool sorts = find.sort.any();
+  uint64_t bytes_left = sorts ? kSortBytes : max_bytes;
   std::vector<EngineCore::Found> all;
   for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
     EngineCore& core = *shared_.cores[k];
     HF_CO_TRY(some, co_await io::call_on<Result<std::vector<EngineCore::Found>>>(
-                        host_.cores, CoreId(k), [&core, c, snapshot, &query, limits] { return core.scan(c, snapshot, query, limits); }));
+                        host_.cores, CoreId(k), [&core, c, snapshot, &find, bytes_left] { return core.scan(c, snapshot, find, bytes_left); }));
     for (EngineCore::Found& f : some) {
-      limits.bytes -= f.body.size();
+      bytes_left -= std::min<uint64_t>(bytes_left, f.body.size() + f.sort_key.size());
       all.push_back(std::move(f));
     }
-    if (limits.documents != 0 && (limits.documents -= some.size()) == 0) break;
+    if (!sorts && find.wanted() != 0 && all.size() >= find.wanted()) break;
   }
+  if (sorts)
+    std::ranges::sort(all, [&find](const EngineCore::Found& a, const EngineCore::Found& b) {
+      return find.sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0;
+    });
+  if (find.wanted() != 0 && all.size() > find.wanted()) all.resize(find.wanted());
+  all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(find.skip, all.size())));
   co_return all;
 }
 
-io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Query& query, uint64_t limit, uint64_t max_bytes) {
+/// Of a query that only the document of one id can match.
+io::Task<Reply<std::vector<Buffer>>> EngineImpl::find_by_key(Name name, const Find& find) {
   using Out = std::vector<Buffer>;
+  Lsn after = read_lsn();
+  Named named = co_await lookup(name, after);
+  if (!named.ref) co_return Reply<Out>{Out(), named.lsn};
+  Bytes key = *find.query.id_key();
+  ShardId shard = shard_of(key, shared_.settings.shard_count);
+  auto found = co_await at_shard<std::optional<Buffer>>(
+      shard, [c = *named.ref, after, shard, key](EngineCore& core) { return core.find(c, after, shard, key); });
+  if (!found.result) co_return Reply<Out>{fail(found.result), found.lsn};
+  Query::Match match = *found.result ? find.query.match(**found.result) : Query::Match::kNo;
+  if (match == Query::Match::kTooCostly) co_return Reply<Out>{Query::too_costly(), found.lsn};
   Out documents;
-  if (query.id_key()) {
-    Lsn after = read_lsn();
-    Named named = co_await lookup(name, after);
-    if (!named.ref) co_return Reply<Out>{Out(), named.lsn};
-    Bytes key = *query.id_key();
-    ShardId shard = shard_of(key, shared_.settings.shard_count);
-    auto found = co_await at_shard<std::optional<Buffer>>(
-        shard, [c = *named.ref, after, shard, key](EngineCore& core) { return core.find(c, after, shard, key); });
-    if (!found.result) co_return Reply<Out>{fail(found.result), found.lsn};
-    Query::Match match = *found.result ? query.match(**found.result) : Query::Match::kNo;
-    if (match == Query::Match::kTooCostly) co_return Reply<Out>{Query::too_costly(), found.lsn};
-    if (match == Query::Match::kYes) documents.push_back(std::move(**found.result));
-    co_return Reply<Out>{std::move(documents), found.lsn};
-  }
+  if (match == Query::Match::kYes && find.skip == 0)
+    documents.push_back(find.projection.whole() ? std::move(**found.result) : find.projection.apply(**found.result));
+  co_return Reply<Out>{std::move(documents), found.lsn};
+}
+
+io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& find, uint64_t max_bytes) {
+  using Out = std::vector<Buffer>;
+  if (find.query.id_key()) co_return co_await find_by_key(name, find);
   auto [ref, snapshot] = co_await open_snapshot(name);
   if (!ref) co_return Reply<Out>{Out(), snapshot};
-  auto found = co_await scan(*ref, snapshot, query, {.documents = limit, .bytes = max_bytes});
+  auto found = co_await scan(*ref, snapshot, find, max_bytes);
   co_await close_snapshot(snapshot);
   if (!found) co_return Reply<Out>{fail(found), snapshot};
-  for (EngineCore::Found& f : *found) documents.push_back(std::move(f.body));
+  Out documents;
+  uint64_t bytes = 0;
+  for (EngineCore::Found& f : *found) {
+    bytes += f.body.size();
+    documents.push_back(std::move(f.body));
+  }
+  if (bytes > max_bytes)
+    co_return Reply<Out>{fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them"), snapshot};
   co_return Reply<Out>{std::move(documents), snapshot};
 }
 
@@ -178,6 +198,17 @@ io::Task<Reply<Buffer>> EngineImpl::insert_one(Name name, Bytes document, Repeat
   }
 }
 
+io::Task<Result<std::optional<Buffer>>> EngineImpl::scan_for_key(CollectionRef c, Lsn snapshot, const Query& query) {
+  for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
+    EngineCore& core = *shared_.cores[k];
+    HF_CO_TRY(found, co_await io::call_on<Result<std::optional<Buffer>>>(host_.cores, CoreId(k), [&core, c, snapshot, &query] {
+                return core.scan_for_key(c, snapshot, query);
+              }));
+    if (found) co_return found;
+  }
+  co_return std::optional<Buffer>();
+}
+
 /// Runs `change` on the first document that matches; by its id when the filter names one, else on what a scan finds, again while others win the race.
 template <class T, class F>
 io::Task<Reply<T>> EngineImpl::change_first(Name name, const Query& filter, F change) {
@@ -194,11 +225,11 @@ io::Task<Reply<T>> EngineImpl::change_first(Name name, const Query& filter, F ch
       auto [there, snapshot] = co_await open_snapshot(name);
       if (!there) co_return Reply<T>{T(), snapshot};
       ref = there;
-      auto found = co_await scan(*ref, snapshot, filter, {.documents = 1, .bytes = UINT64_MAX});
+      auto found = co_await scan_for_key(*ref, snapshot, filter);
       co_await close_snapshot(snapshot);
       if (!found) co_return Reply<T>{fail(found), snapshot};
-      if (found->empty()) co_return Reply<T>{T(), snapshot};
-      key = std::move(found->front().key);
+      if (!*found) co_return Reply<T>{T(), snapshot};
+      key = std::move(**found);
     }
     ShardId shard = shard_of(key, shared_.settings.shard_count);
     auto done = co_await at_shard<T>(shard, [&change, c = *ref, after = committed_lsn(), shard, k = Bytes(key)](EngineCore& core) {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "core/journal.h"
-#include "core/query.h"
+#include "core/find.h"
 #include "core/update.h"
 #include "io/host.h"
 
@@ -112,6 +112,9 @@ struct VerifyPage {
   Buffer cursor;  ///< empty: that was the last part
 };
 
+/// What the documents that a find sorts may take, as they are answered, on all cores together.
+inline constexpr uint64_t kSortBytes = uint64_t{100} << 20;
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -135,8 +138,8 @@ class Engine {
   virtual io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) = 0;
   /// The newest committed version; nothing when there is none. `id` is a MessagePack value.
   virtual io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) = 0;
-  /// Documents that match, at one snapshot, at most `limit` (0: all). kTooLarge when they pass `max_bytes`.
-  virtual io::Task<Reply<std::vector<Buffer>>> find(Name name, const Query& query, uint64_t limit, uint64_t max_bytes) = 0;
+  /// Documents as asked for, at one snapshot. kTooLarge when they pass `max_bytes`, or sorting them needs more than kSortBytes.
+  virtual io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes) = 0;
   virtual io::Task<Reply<uint64_t>> count(Name name, const Query& query) = 0;
   /// Changes one matching document. kConflict when other writers changed every candidate again and again meanwhile.
   virtual io::Task<Reply<UpdateCounts>> update_one(Name name, const Query& filter, const Update& update) = 0;

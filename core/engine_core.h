@@ -137,15 +137,15 @@ class EngineCore {
   // Scans (scan.cc), at a snapshot that is open on this core.
 
   struct Found {
-    Buffer key;
-    Buffer body;
+    Buffer key;       ///< of its id
+    Buffer body;      ///< what is answered of it
+    Buffer sort_key;  ///< of the find's sort
   };
-  struct ScanLimits {
-    uint64_t documents = 0;  ///< 0: all
-    uint64_t bytes = 0;      ///< kTooLarge beyond
-  };
-  /// Matching documents of this core's shards, up to the limits.
-  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Query& query, ScanLimits limits);
+  /// Documents of this core's shards that `find` asks for: the first find.wanted() in its order, without one any so many. Nothing is skipped yet.
+  /// kTooLarge beyond `max_bytes` of bodies.
+  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
+  /// Some document that matches.
+  io::Task<Result<std::optional<Buffer>>> scan_for_key(CollectionRef c, Lsn snapshot, const Query& query);
   io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query);
 
   /// The next part of an export: documents of one of this core's shards.
@@ -179,6 +179,8 @@ class EngineCore {
   io::Task<Result<bool>> shards_flushed(std::vector<ShardCheckpoint> checkpoints);
 
  private:
+  template <class Each>
+  io::Task<Result<>> each_match(CollectionRef c, Lsn snapshot, const Query& query, Each& each);
   struct Slot {
     std::unique_ptr<Shard> shard;
     io::Semaphore requests;

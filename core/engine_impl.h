@@ -27,7 +27,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<Buffer>> insert_one(Name name, Bytes document, Repeat repeat) override;
   io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) override;
   io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) override;
-  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Query& query, uint64_t limit, uint64_t max_bytes) override;
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes) override;
   io::Task<Reply<uint64_t>> count(Name name, const Query& query) override;
   io::Task<Reply<UpdateCounts>> update_one(Name name, const Query& filter, const Update& update) override;
   io::Task<Reply<uint64_t>> delete_one(Name name, const Query& filter) override;
@@ -77,7 +77,9 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Named> open_snapshot(Name name);
   io::Task<void> close_snapshot(Lsn snapshot);
   static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
-  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Query& query, EngineCore::ScanLimits limits);
+  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
+  io::Task<Result<std::optional<Buffer>>> scan_for_key(CollectionRef c, Lsn snapshot, const Query& query);
+  io::Task<Reply<std::vector<Buffer>>> find_by_key(Name name, const Find& find);
   template <class T, class F>
   io::Task<Reply<T>> change_first(Name name, const Query& filter, F change);
   Result<CheckedDocument> check_insert(Bytes document, Buffer& owned);

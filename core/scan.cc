@@ -1,4 +1,6 @@
 // Scans of one core's shards at a snapshot.
+#include <algorithm>
+
 #include "core/document.h"
 #include "core/engine_core.h"
 #include "io/base/probe.h"
@@ -12,12 +14,61 @@ constexpr size_t kBytesPerDocument = 4096;
 /// How much a scan reads ahead at a time.
 constexpr uint64_t kScanStepBytes = 256 << 10;
 
+
+// What a find keeps of the documents that match.
+class Kept {
+ public:
+  Kept(const Find& find, uint64_t max_bytes) : find_(find), wanted_(find.wanted()), max_bytes_(max_bytes) {}
+
+  Result<> add(Buffer body) {
+    HF_TRY(key, id_key(*find_id(body)));
+    EngineCore::Found found{.key = std::move(key), .body = {}, .sort_key = {}};
+    if (find_.sort.any()) found.sort_key = find_.sort.key(body);
+    found.body = find_.projection.whole() ? std::move(body) : find_.projection.apply(body);
+    bytes_ += size_of(found);
+    all_.push_back(std::move(found));
+    // Twice as many as are wanted are kept before the needless half goes: so each is looked at a few times only.
+    if (find_.sort.any() && wanted_ != 0 && all_.size() / 2 >= wanted_) keep_first();
+    if (bytes_ > max_bytes_ && find_.sort.any() && wanted_ != 0) keep_first();
+    if (bytes_ <= max_bytes_) return {};
+    if (find_.sort.any())
+      return fail(Code::kTooLarge, "the documents to be sorted take too much memory: narrow the query, project fewer fields, or set a limit");
+    return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them");
+  }
+  /// Whether no other document is wanted.
+  bool enough() const { return wanted_ != 0 && !find_.sort.any() && all_.size() >= wanted_; }
+  std::vector<EngineCore::Found> take() {
+    if (find_.sort.any() && wanted_ != 0) keep_first();
+    return std::move(all_);
+  }
+
+ private:
+  static uint64_t size_of(const EngineCore::Found& f) { return f.body.size() + f.sort_key.size(); }
+
+  void keep_first() {
+    if (all_.size() <= wanted_) return;
+    auto middle = all_.begin() + static_cast<ptrdiff_t>(wanted_);
+    std::nth_element(all_.begin(), middle, all_.end(), [this](const EngineCore::Found& a, const EngineCore::Found& b) {
+      return find_.sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0;
+    });
+    all_.erase(middle, all_.end());
+    bytes_ = 0;
+    for (const EngineCore::Found& f : all_) bytes_ += size_of(f);
+  }
+
+  const Find& find_;
+  uint64_t wanted_;
+  uint64_t max_bytes_;
+  uint64_t bytes_ = 0;
+  std::vector<EngineCore::Found> all_;
+};
+
 }  // namespace
 
-io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Query& query, ScanLimits limits) {
+/// Calls `each` with every document that matches, until it returns false or an error.
+template <class Each>
+io::Task<Result<>> EngineCore::each_match(CollectionRef c, Lsn snapshot, const Query& query, Each& each) {
   HF_CO_CHECK_OK(intact(c));
-  std::vector<Found> found;
-  uint64_t bytes = 0;
   uint32_t since_yield = 0;
   for (Slot* s : slots_of(c.database)) {
     HF_CO_TRY(scan, co_await s->shard->scan(c.collection, snapshot));
@@ -33,39 +84,42 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef 
         Query::Match match = query.match(d.body);
         if (match == Query::Match::kTooCostly) co_return Query::too_costly();
         if (match == Query::Match::kNo) continue;
-        bytes += d.body.size();
-        if (bytes > limits.bytes)
-          co_return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them");
-        HF_CO_TRY(key, id_key(*find_id(d.body)));
-        found.push_back({std::move(key), std::move(d.body)});
-        if (limits.documents != 0 && found.size() >= limits.documents) co_return found;
+        HF_CO_TRY(more, each(d.body));
+        if (!more) co_return Result<>();
       }
     }
   }
+  co_return Result<>();
+}
+
+io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes) {
+  Kept kept(find, max_bytes);
+  auto each = [&kept](Buffer& body) -> Result<bool> {
+    HF_CHECK_OK(kept.add(std::move(body)));
+    return !kept.enough();
+  };
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, find.query, each));
+  co_return kept.take();
+}
+
+io::Task<Result<std::optional<Buffer>>> EngineCore::scan_for_key(CollectionRef c, Lsn snapshot, const Query& query) {
+  std::optional<Buffer> found;
+  auto each = [&found](Buffer& body) -> Result<bool> {
+    HF_TRY(key, id_key(*find_id(body)));
+    found = std::move(key);
+    return false;
+  };
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, each));
   co_return found;
 }
 
 io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot, const Query& query) {
-  HF_CO_CHECK_OK(intact(c));
   uint64_t count = 0;
-  uint32_t since_yield = 0;
-  for (Slot* s : slots_of(c.database)) {
-    HF_CO_TRY(scan, co_await s->shard->scan(c.collection, snapshot));
-    for (;;) {
-      HF_CO_TRY(documents, co_await scan->next(kScanStepBytes));
-      if (documents.empty()) break;
-      for (const Document& d : documents) {
-        since_yield += 1 + static_cast<uint32_t>(d.body.size() / kBytesPerDocument);
-        if (since_yield >= shared_.options.scan_yield_documents) {
-          since_yield = 0;
-          co_await io::yield();
-        }
-        Query::Match match = query.match(d.body);
-        if (match == Query::Match::kTooCostly) co_return Query::too_costly();
-        count += match == Query::Match::kYes;
-      }
-    }
-  }
+  auto each = [&count](Buffer&) -> Result<bool> {
+    ++count;
+    return true;
+  };
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, each));
   co_return count;
 }
 

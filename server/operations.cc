@@ -27,6 +27,7 @@ constexpr Row kRows[] = {
     {wire::Op::kCollectionExists, collection_exists},
     {wire::Op::kCreateCollection, create_collection},
     {wire::Op::kFindManyCount, find_many_count},
+    {wire::Op::kFindPaginated, find_paginated},
     {wire::Op::kHello, hello},
     {wire::Op::kListDatabases, list_databases},
     {wire::Op::kListCollections, list_collections},

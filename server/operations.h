@@ -24,6 +24,7 @@ io::Task<void> update_one(Call& call);
 io::Task<void> delete_one(Call& call);
 io::Task<void> count(Call& call);
 io::Task<void> find_many_count(Call& call);
+io::Task<void> find_paginated(Call& call);
 io::Task<void> export_part(Call& call);
 
 // operations_catalog.cc

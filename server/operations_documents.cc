@@ -11,22 +11,31 @@ constexpr size_t kEnvelope = 128;
 
 uint64_t document_room(const Call& call) { return call.reply_limit > kEnvelope ? call.reply_limit - kEnvelope : 1; }
 
-/// Arguments of a query, and the query itself. What this version cannot do is refused rather than ignored.
-struct Asked {
-  core::Query query;
-  std::optional<uint64_t> limit;
-};
+/// The arguments of a find. What is not offered is refused rather than ignored.
+Result<core::Find> parse_find(Bytes args) {
+  HF_TRY(asked, wire::parse_query(args));
+  if (!asked.cursor.empty()) return fail(Code::kUnsupported, "cursor goes with find_many_stream only");
+  bool fields = !asked.fields.empty() && asked.fields != "\x90";
+  if (fields && !asked.projection.empty()) return fail(Code::kBadRequest, "a find takes fields or a projection, not both");
+  HF_TRY(query, core::Query::compile(asked.query));
+  core::Find find{.query = std::move(query), .sort = {}, .projection = {}, .skip = asked.skip, .limit = asked.limit.value_or(0)};
+  if (!asked.sort.empty()) {
+    HF_TRY(sort, core::Sort::compile(asked.sort));
+    find.sort = std::move(sort);
+  }
+  if (fields || !asked.projection.empty()) {
+    HF_TRY(projection, fields ? core::Projection::of_fields(asked.fields) : core::Projection::compile(asked.projection));
+    find.projection = std::move(projection);
+  }
+  return find;
+}
 
-Result<Asked> parse_asked(Bytes args) {
-  HF_TRY(parsed, wire::parse_query(args));
-  constexpr auto refuse = [](std::string_view key, std::string_view instead) {
-    return fail(Code::kUnsupported, fmt::format("this version does not offer {} in a query; {}", key, instead));
-  };
-  if (!parsed.fields.empty() && parsed.fields != "\x90") return refuse("fields", "leave it out to get whole documents");
-  if (parsed.skip != 0) return refuse("skip", "use limit, or read everything with export");
-  if (!parsed.cursor.empty()) return refuse("cursor", "use limit, or read everything with export");
-  HF_TRY(query, core::Query::compile(parsed.query));
-  return Asked{std::move(query), parsed.limit};
+/// The arguments of a count: a query alone.
+Result<core::Query> parse_count(Bytes args) {
+  HF_TRY(asked, wire::parse_query(args));
+  if (asked.skip != 0 || asked.limit || !asked.sort.empty() || !asked.fields.empty() || !asked.projection.empty() || !asked.cursor.empty())
+    return fail(Code::kUnsupported, "a count takes a query alone");
+  return core::Query::compile(asked.query);
 }
 
 // An answer with every id must be possible before anything is inserted.
@@ -104,20 +113,37 @@ io::Task<void> insert_many(Call& call) {
 }
 
 io::Task<void> find_one(Call& call) {
-  Result<Asked> asked = parse_asked(call.request.args);
+  Result<core::Find> asked = parse_find(call.request.args);
   if (!asked) co_return call.fail(asked.error());
-  auto found = co_await call.engine().find(call.name(), asked->query, 1, document_room(call));
+  asked->limit = 1;
+  auto found = co_await call.engine().find(call.name(), *asked, document_room(call));
   if (!found.result) co_return call.fail(found.result.error(), found.lsn);
   if (found.result->empty()) co_return call.fail(not_found(), found.lsn);
   call.answer(found.lsn, [&](wire::ReplyWriter& reply) { reply.result().raw(found.result->front()); });
 }
 
-io::Task<void> find(Call& call) {
-  Result<Asked> asked = parse_asked(call.request.args);
-  if (!asked) co_return call.fail(asked.error());
-  auto found = co_await call.engine().find(call.name(), asked->query, asked->limit.value_or(0), document_room(call));
+namespace {
+
+io::Task<void> answer_find(Call& call, core::Find asked) {
+  auto found = co_await call.engine().find(call.name(), asked, document_room(call));
   if (!found.result) co_return call.fail(found.result.error(), found.lsn);
   answer_documents(call, found.lsn, std::move(*found.result));
+}
+
+}  // namespace
+
+io::Task<void> find(Call& call) {
+  Result<core::Find> asked = parse_find(call.request.args);
+  if (!asked) co_return call.fail(asked.error());
+  co_await answer_find(call, std::move(*asked));
+}
+
+/// Pages must not overlap: without a sort they are those of the order by _id.
+io::Task<void> find_paginated(Call& call) {
+  Result<core::Find> asked = parse_find(call.request.args);
+  if (!asked) co_return call.fail(asked.error());
+  if (!asked->sort.any()) asked->sort = core::Sort::by_id();
+  co_await answer_find(call, std::move(*asked));
 }
 
 io::Task<void> find_by_id(Call& call) {
@@ -154,9 +180,9 @@ io::Task<void> delete_one(Call& call) {
 }
 
 io::Task<void> count(Call& call) {
-  Result<Asked> asked = parse_asked(call.request.args);
-  if (!asked) co_return call.fail(asked.error());
-  auto counted = co_await call.engine().count(call.name(), asked->query);
+  Result<core::Query> query = parse_count(call.request.args);
+  if (!query) co_return call.fail(query.error());
+  auto counted = co_await call.engine().count(call.name(), *query);
   if (!counted.result) co_return call.fail(counted.result.error(), counted.lsn);
   call.answer(counted.lsn, [&](wire::ReplyWriter& reply) {
     reply.result().map(1).string("count").int64(static_cast<int64_t>(*counted.result));
@@ -164,9 +190,9 @@ io::Task<void> count(Call& call) {
 }
 
 io::Task<void> find_many_count(Call& call) {
-  Result<Asked> asked = parse_asked(call.request.args);
-  if (!asked) co_return call.fail(asked.error());
-  auto counted = co_await call.engine().count(call.name(), asked->query);
+  Result<core::Query> query = parse_count(call.request.args);
+  if (!query) co_return call.fail(query.error());
+  auto counted = co_await call.engine().count(call.name(), *query);
   if (!counted.result) co_return call.fail(counted.result.error(), counted.lsn);
   call.answer(counted.lsn, [&](wire::ReplyWriter& reply) { reply.result().map(1).string("n").uint(*counted.result); });
 }

@@ -153,7 +153,7 @@ class Reader {
     co_await find("never there");
     auto count = co_await engine_->count(kName, everything());
     if (take(count, "count")) count_ = *count.result;
-    auto all = co_await engine_->find(kName, everything(), 0, 1 << 20);
+    auto all = co_await engine_->find(kName, {.query = everything(), .sort = {}, .projection = {}}, 1 << 20);
     if (take(all, "find"))
       for (Buffer& d : *all.result) scanned_.push_back(std::move(d));
     else

@@ -159,6 +159,11 @@ Result<QueryArgs> parse_query(Bytes args) {
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "query") return take_map(key, value, out.query);
     if (key == "fields") return take_array(key, value, out.fields);
+    if (key == "projection") return take_map(key, value, out.projection);
+    if (key == "sort") {
+      if (!is_map(value) && head_of(value).kind != Kind::kArray) return bad("sort must be a map, or an array of maps");
+      out.sort = value;
+    }
     if (key == "skip") return take_uint(key, value, out.skip);
     if (key == "limit") return take_uint(key, value, out.limit.emplace());
     if (key == "cursor") return take_bytes(key, value, out.cursor);

@@ -51,6 +51,8 @@ Result<InsertMany> parse_insert_many(Bytes args);
 struct QueryArgs {
   Bytes query = kEmptyMap;  ///< a map
   Bytes fields;             ///< an array of strings, whole; empty when absent
+  Bytes projection;         ///< a map; empty when absent
+  Bytes sort;               ///< a map, or an array of maps; empty when absent
   uint64_t skip = 0;
   std::optional<uint64_t> limit;
   Bytes cursor;

@@ -44,7 +44,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kRebuildIndex, "rebuild_index", kIdempotent, false},
     {Op::kReadTs, "read_ts", kReads, false},
     {Op::kFindManyStream, "find_many_stream", kReads, false},
-    {Op::kFindPaginated, "find_paginated", kReads, false},
+    {Op::kFindPaginated, "find_paginated", kReads, true},
     {Op::kAggregateStream, "aggregate_stream", kReads, false},
     {Op::kHello, "hello", kReads, true},
     {Op::kListDatabases, "list_databases", kReads, true},

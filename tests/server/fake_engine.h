@@ -73,18 +73,17 @@ class FakeEngine final : public core::Engine {
       if (msgpack::lookup(d, "_id") == id) out = d;
     co_return end(Result<std::optional<Buffer>>(std::move(out)));
   }
-  io::Task<Reply<std::vector<Buffer>>> find(Name name, const core::Query& query, uint64_t limit,
-                                            uint64_t max_bytes) override {
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const core::Find& find, uint64_t max_bytes) override {
     last_max_bytes = max_bytes;
     co_await begin("find", name);
     std::vector<Buffer> out;
     size_t bytes = 0;
     for (const Buffer& d : of(name)) {
-      if ((limit > 0 && out.size() == limit) || query.match(d) != core::Query::Match::kYes) continue;
+      if ((find.limit > 0 && out.size() == find.limit) || find.query.match(d) != core::Query::Match::kYes) continue;
       bytes += d.size();
       if (bytes > max_bytes)
         co_return end(Result<std::vector<Buffer>>(fail(Code::kTooLarge, "more than fits; use limit")));
-      out.push_back(d);
+      out.push_back(find.projection.whole() ? d : find.projection.apply(d));
     }
     co_return end(Result<std::vector<Buffer>>(std::move(out)));
   }

@@ -46,12 +46,13 @@ std::unexpected<Error> because(std::string_view what, core::Reply<T>& reply) {
 struct Reader {
   core::Engine& engine;
   const std::vector<std::string>& keys;
-  const core::Query everything = *core::Query::compile(Bytes("\x80", 1));
+  const core::Query everything = std::move(*core::Query::compile(Bytes("\x80", 1)));
+  const core::Find all{.query = std::move(*core::Query::compile(Bytes("\x80", 1))), .sort = {}, .projection = {}};
 
   io::Task<Result<StoredCollection>> collection(std::string database, std::string name) {
     core::Name where{database, name};
     StoredCollection out;
-    auto found = co_await engine.find(where, everything, 0, kReadBytes);
+    auto found = co_await engine.find(where, all, kReadBytes);
     if (!found.result) co_return because("scanning " + name, found);
     for (const Buffer& b : *found.result) {
       HF_CO_TRY(document, parse(b));
