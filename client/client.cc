@@ -181,7 +181,7 @@ io::Task<Result<Answer<Buffer>>> Collection::lookup(Op op, Buffer args) const {
 struct Collection::Ops {
   static io::Task<Result<Answer<Buffer>>> insert_one(Collection self, Buffer document);
   static io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(Collection self, std::vector<Buffer> documents);
-  static io::Task<Result<Answer<Documents>>> find(Collection self, Buffer query, std::optional<uint64_t> limit);
+  static io::Task<Result<Answer<Documents>>> find(Collection self, Buffer query, FindOptions options);
   static io::Task<Result<Answer<Updated>>> update_one(Collection self, Buffer filter, Buffer update);
   static io::Task<Result<Answer<uint64_t>>> delete_one(Collection self, Buffer filter);
 };
@@ -270,13 +270,17 @@ io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_one(Buffer quer
   return one_document(lookup(Op::kFindOne, one_pair("query", query)));
 }
 
-io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query,
-                                                          std::optional<uint64_t> limit) {
+io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query, FindOptions options) {
   HF_CO_CHECK_OK(check_value("a query", query, Kind::kMap));
+  if (!options.sort.empty()) HF_CO_CHECK_OK(check_value("a sort", options.sort, Kind::kMap));
+  if (!options.projection.empty()) HF_CO_CHECK_OK(check_value("a projection", options.projection, Kind::kMap));
   Buffer args;
   msgpack::Writer w(args);
-  w.map(limit ? 2 : 1).string("query").raw(query);
-  if (limit) w.string("limit").uint(*limit);
+  w.map(1 + options.limit.has_value() + (options.skip > 0) + !options.sort.empty() + !options.projection.empty()).string("query").raw(query);
+  if (options.limit) w.string("limit").uint(*options.limit);
+  if (options.skip > 0) w.string("skip").uint(options.skip);
+  if (!options.sort.empty()) w.string("sort").raw(options.sort);
+  if (!options.projection.empty()) w.string("projection").raw(options.projection);
   HF_CO_TRY(answer, co_await self.call(Op::kFind, std::move(args)));
   HF_CO_CHECK_OK(check_value("the server's answer", answer.value, Kind::kArray));
   co_return Answer<Documents>{stamp(answer), Documents(std::move(answer.value))};
@@ -306,8 +310,8 @@ io::Task<Result<Answer<std::vector<Buffer>>>> Collection::insert_many(std::vecto
   return Ops::insert_many(*this, std::move(documents));
 }
 
-io::Task<Result<Answer<Documents>>> Collection::find(Buffer query, std::optional<uint64_t> limit) const {
-  return Ops::find(*this, std::move(query), limit);
+io::Task<Result<Answer<Documents>>> Collection::find(Buffer query, FindOptions options) const {
+  return Ops::find(*this, std::move(query), std::move(options));
 }
 
 io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update) const {

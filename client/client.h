@@ -100,6 +100,14 @@ struct VerifyPart {
   Buffer cursor;  ///< empty: that was the last part
 };
 
+/// What of the documents that match is answered. Sort and projection are MessagePack maps (core/OPERATORS.md); empty: none.
+struct FindOptions {
+  std::optional<uint64_t> limit;
+  uint64_t skip = 0;
+  Buffer sort;  ///< `{path: 1 or -1, …}`
+  Buffer projection;
+};
+
 class Collection;
 class Core;
 
@@ -184,7 +192,7 @@ class Collection {
   io::Task<Result<Answer<std::optional<Buffer>>>> find_by_id_value(Buffer id) const;
   io::Task<Result<Answer<std::optional<Buffer>>>> find_one(Buffer query) const;
   /// Errors: kTooLarge when all of it passes 50 MiB; export_all() has no such bound.
-  io::Task<Result<Answer<Documents>>> find(Buffer query, std::optional<uint64_t> limit = std::nullopt) const;
+  io::Task<Result<Answer<Documents>>> find(Buffer query, FindOptions options = {}) const;
 
   /// Changes one document that matches. Matching none is no error.
   io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update) const;

@@ -102,6 +102,22 @@ io::Task<Result<>> empty_unfinished(io::Disk& disk, std::string path) {
   co_return co_await disk.sync_dir(path);
 }
 
+/// The newest MANIFEST is written again under the next number. A sync of it may have failed in an earlier life: then it is in the page cache alone, syncing it
+/// again does nothing, and as the one to fall back to it would be worth nothing.
+io::Task<Result<>> renew_manifest(io::Host& host, std::string path, OpenedDirectory& out) {
+  if (MUTANT("manifest-believed-unsynced")) co_return Result<>();
+  Manifest copy = out.newest;
+  copy.number = out.highest_manifest_number + 1;
+  Result<> written = co_await write_manifest(host, path, copy, out.settings.cluster_id, out.settings.server_id);
+  if (!written && written.error().code == Code::kDiskFull) co_return Result<>();
+  HF_CO_CHECK_OK(std::move(written));
+  out.highest_manifest_number = copy.number;
+  out.newest = std::move(copy);
+  // Without an older one the one that was copied stays, to fall back to.
+  co_await remove_old_manifests(host, path, out.newest.number, out.previous.number);
+  co_return Result<>();
+}
+
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options) {
   io::Disk& disk = host.disk;
   const std::string& path = options.data_path;
@@ -142,6 +158,7 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
   out.newest = manifests.valid.front();
   out.previous = manifests.valid.back();
   out.highest_manifest_number = manifests.highest_number;
+  if (out.settings.initialized) HF_CO_CHECK_OK(co_await renew_manifest(host, path, out));
   if (out.settings.initialized && out.newest.position.segment == SegmentSeq(0)) HF_CO_CHECK_OK(co_await check_journal(disk, path));
   co_return out;
 }

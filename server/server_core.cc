@@ -66,6 +66,11 @@ void ServerCore::refuse(std::unique_ptr<io::Connection> connection) {
   executor_.spawn(run_refusal(std::move(connection)));
 }
 
+io::Task<void> ServerCore::tell(io::Connection& connection, Bytes text, io::Event& told) {
+  (void)co_await connection.write_all(text);
+  told.set();
+}
+
 io::Task<void> ServerCore::run_refusal(std::unique_ptr<io::Connection> connection) {
   Buffer out;
   wire::ReplyWriter reply(out, 0);
@@ -74,9 +79,12 @@ io::Task<void> ServerCore::run_refusal(std::unique_ptr<io::Connection> connectio
                                       limits().connections)});
   reply.end({engine().committed_lsn(), engine().durable_lsn()});
   metrics.count_error(Code::kOverloaded);
-  // A few bytes always fit into the socket of a new connection.
-  if (co_await connection->write_all(out)) co_await stopped_.wait(executor_.now() + limits().linger);
+  // A peer that takes nothing while it writes itself must not keep the place.
+  io::Event told;
+  executor_.spawn(tell(*connection, out, told));
+  co_await stopped_.wait(executor_.now() + limits().linger);
   connection->close();
+  co_await told.wait();
   connection.reset();
   --refusals_;
   task_ended();

@@ -102,6 +102,7 @@ class ServerCore {
  private:
   io::Task<void> run_session(std::unique_ptr<io::Connection> connection);
   io::Task<void> run_refusal(std::unique_ptr<io::Connection> connection);
+  static io::Task<void> tell(io::Connection& connection, Bytes text, io::Event& told);
   void count_down();
   io::Task<void> watch();
   io::Task<bool> ended_by(Time deadline);

@@ -57,7 +57,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
   if (material_) tell_plan(world_.plan(), *material_);
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
-                           "life-1/ends-soon", "life-1/after-ms", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
+                           "life-1/ends-soon", "life-1/after-writes", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
                            "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "recovery-1/again", "server.connections", "server.requests-per-connection",
                            "server.budget-kb", "server.output-kb", "server.large-frame-kb", "server.starts-per-turn", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
@@ -95,7 +95,10 @@ io::Task<bool> Durability::recovered_alike(core::Engine& engine) {
   bool once_more = phase_ == Phase::kFaults && settings_.one_in(name + "/again", 6);
   if (!once_more && !recovered_) co_return true;
   Result<State> state = co_await state_of(engine);
-  if (!state) co_return true;  // reads fail in unkind times: then this one proves nothing
+  if (!state) {
+    recovered_.reset();  // reads fail in unkind times: this one proves nothing, and the server goes on
+    co_return true;
+  }
   if (recovered_) {
     ++recovered_twice_;
     if (*recovered_ != *state) ledger_.violation(fmt::format("one recovery came to {}, and the next one to {}", recovered_->text(), state->text()));
@@ -151,8 +154,19 @@ void Durability::end_soon() {
   if (soon_ends_left_ == 0 || !settings_.one_in(name + "/ends-soon", 2)) return;
   --soon_ends_left_;
   End how = settings_.one_in(name + "/dies", 4) ? End::kProcessDeath : End::kPowerLoss;
-  world_.after(milliseconds(static_cast<int64_t>(settings_.between(name + "/after-ms", 1, 30))), [this, how, life = restarts_] {
-    if (phase_ == Phase::kFaults && life == restarts_ && server_.running()) server_.kill(how);
+  // Clients come back when they do: what counts is how much was written.
+  Lsn target(serving_->engine().committed_lsn().value + settings_.between(name + "/after-writes", 0, 8));
+  end_at(target, how, seconds(3));
+}
+
+void Durability::end_at(Lsn target, End how, Duration patience) {
+  static constexpr Duration kLook = milliseconds(2);
+  world_.after(kLook, [this, target, how, patience, life = restarts_] {
+    if (phase_ != Phase::kFaults || life != restarts_ || !server_.running() || !serving_) return;
+    if (serving_->engine().committed_lsn() >= target || patience < kLook)
+      server_.kill(how);
+    else
+      end_at(target, how, patience - kLook);
   });
 }
 

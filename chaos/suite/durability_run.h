@@ -40,6 +40,8 @@ class Durability {
   void judge_exit(int exit_code);
   void plan_crash();
   void end_soon();
+  /// Ends this life once that much is committed, or that time has passed.
+  void end_at(Lsn target, sim::End how, Duration patience);
   void disk_hangs();
   void start_clients();
   bool performs(int client, uint64_t operation);

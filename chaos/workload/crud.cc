@@ -214,7 +214,18 @@ io::Task<bool> Crud::ask(Session& s, std::string collection) {
   Lsn before = ledger_.highest_acknowledged();
   uint64_t epoch = ledger_.epoch();
   ++counts_.asked;
-  auto found = co_await s.collection(collection).find(question.query);
+  // Every other time the first few by value, up or down. All that sort before the last one shown must be shown, too.
+  client::FindOptions options;
+  int64_t direction = s.random.below(2) == 0 ? 1 : -1;
+  uint64_t skip = 0;
+  if (s.random.below(2) == 0) {
+    msgpack::Writer(options.sort).map(1).string("v").integer(direction);
+    options.limit = s.random.between(1, 6);
+    options.skip = skip = s.random.below(3) == 0 ? s.random.below(3) : 0;
+  }
+  bool sorts = options.limit.has_value();
+  uint64_t limit = options.limit.value_or(UINT64_MAX);
+  auto found = co_await s.collection(collection).find(question.query, std::move(options));
   if (!found) {
     if (found.error().code == Code::kCorrupt && !tolerate_corrupt) ledger_.violation("without any media fault the server said: " + found.error().text());
     co_return false;
@@ -223,6 +234,8 @@ io::Task<bool> Crud::ask(Session& s, std::string collection) {
   ++counts_.questions;
   if (epoch != ledger_.epoch()) co_return true;
   std::map<DocumentName, DocumentState> documents;
+  std::optional<uint64_t> last;
+  auto before_last = [&](uint64_t value) { return !last || (direction > 0 ? value <= *last : value >= *last); };
   Bytes raw;
   for (auto it = found->value.begin(); it.next(raw);) {
     Result<ReadDocument> document = read_document(raw);
@@ -234,10 +247,16 @@ io::Task<bool> Crud::ask(Session& s, std::string collection) {
       ledger_.violation(fmt::format("a query ({}) shows {} as {}", question.text, document->key, text(document->state)));
     if (!documents.emplace(name(collection, document->key), document->state).second)
       ledger_.violation(fmt::format("a query ({}) shows {} twice", question.text, document->key));
+    if (sorts && last && before_last(document->state.value) && document->state.value != *last)
+      ledger_.violation(fmt::format("a query ({}) shows {} out of its order", question.text, document->key));
+    last = document->state.value;
   }
+  if (documents.size() > limit) ledger_.violation(fmt::format("a query ({}) shows {} documents, asked for {}", question.text, documents.size(), limit));
+  bool all = documents.size() < limit;
   ledger_.acknowledged(fmt::format("{} ({})", collection, question.text), before, found->lsn, found->durable_lsn);
+  if (skip > 0) co_return true;  // which are left out is not known
   ledger_.snapshot(collection + "/", found->lsn, documents, [&](const DocumentName& document, const DocumentState& state) {
-    return question.selects(std::string_view(document).substr(collection.size() + 1), state);
+    return question.selects(std::string_view(document).substr(collection.size() + 1), state) && (all || before_last(state.value));
   });
   co_return true;
 }

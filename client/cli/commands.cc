@@ -106,7 +106,14 @@ io::Task<int> get(client::Collection collection, const CommandLine& line) {
 io::Task<int> find(client::Collection collection, const CommandLine& line) {
   auto query = object(line.query);
   if (!query) co_return usage("QUERY", query.error());
-  auto r = co_await collection.find(std::move(*query), line.limit);
+  client::FindOptions options{.limit = line.limit, .skip = line.skip, .sort = {}, .projection = {}};
+  for (auto [name, text, to] : {std::tuple{"--sort", &line.sort, &options.sort}, {"--projection", &line.projection, &options.projection}}) {
+    if (text->empty()) continue;
+    auto value = object(*text);
+    if (!value) co_return usage(name, value.error());
+    *to = std::move(*value);
+  }
+  auto r = co_await collection.find(std::move(*query), std::move(options));
   if (!r) co_return complain(r.error());
   auto out = Output::open("-");
   Bytes document;

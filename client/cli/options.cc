@@ -24,7 +24,7 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  holdfast ping\n"
     "  holdfast insert cities '{\"_id\": \"riga\", \"name\": \"Riga\", \"people\": 605802}'\n"
-    "  holdfast find cities '{\"country\": \"LV\"}' --limit 10\n"
+    "  holdfast find cities '{\"country\": \"LV\"}' --sort '{\"people\": -1}' --limit 10\n"
     "  holdfast update cities '{\"_id\": \"riga\"}' '{\"$inc\": {\"people\": 1}}'\n"
     "  holdfast import cities cities.json\n"
     "  holdfast export cities > cities.ndjson";
@@ -79,8 +79,11 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
 
   CLI::App* find = command(app, line, Command::kFind, "find", "Print the documents that match a query, one a line");
   collection(find);
-  find->add_option("QUERY", line.query, "JSON: {\"path.to.field\": value}; {} matches everything")->required();
+  find->add_option("QUERY", line.query, "JSON: {\"path.to.field\": value, \"n\": {\"$gt\": 5}}; {} matches everything")->required();
+  find->add_option("--sort", line.sort, "JSON: {\"path\": 1}, -1 for descending; several in their order")->option_text("JSON");
+  find->add_option("--skip", line.skip, "leave out the first so many")->option_text("N");
   find->add_option("--limit", line.limit, "print at most so many")->option_text("N");
+  find->add_option("--projection", line.projection, "JSON: {\"path\": 1} prints these fields, 0 all but these")->option_text("JSON");
 
   CLI::App* update = command(app, line, Command::kUpdate, "update", "Change one document that matches");
   collection(update);

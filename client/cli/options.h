@@ -21,6 +21,9 @@ struct CommandLine {
   std::string update;
   std::string file = "-";  ///< import, export
   std::optional<uint64_t> limit;
+  uint64_t skip = 0;
+  std::string sort;
+  std::string projection;
   bool keep_going = false;
   uint64_t sort_memory = uint64_t{64} << 20;
   uint64_t bytes_per_second = uint64_t{64} << 20;  ///< verify
