@@ -50,6 +50,13 @@ class Query {
   Match match(Bytes document) const;
   static std::unexpected<Error> too_costly();
 
+  /// A condition on elements of arrays, as $pull takes one: {$operator: operand, …} on the element as it stands, or a
+  /// query, on elements that are documents. Requires a map. Errors as compile().
+  static Result<Query> compile_element(Bytes condition);
+  /// Requires a query from compile_element(). An element that is an array matches also by an element of its own, as the
+  /// value of a path does.
+  Match match_element(Bytes element) const;
+
   /// The key of the only `_id` that can match, when the query asks for one by equality: look that one up, then match() it.
   const std::optional<Buffer>& id_key() const { return id_key_; }
   /// Whether every document matches.
@@ -66,6 +73,7 @@ class Query {
 
   std::vector<char> text_;  ///< the query as it came; paths and operands borrow from it
   std::unique_ptr<Conjunction> root_;
+  std::unique_ptr<Test> element_;  ///< of compile_element()
   std::optional<Buffer> id_key_;
 };
 

@@ -67,18 +67,33 @@ std::optional<int64_t> cut(const Value& v) {
 class QueryCompiler {
  public:
   Result<Query> compile(Bytes text) {
-    if (text.size() > Query::kMaxBytes)
-      return fail(Code::kTooLarge, fmt::format("the query has {} bytes, at most {} are allowed", text.size(), Query::kMaxBytes));
-    HF_CHECK_OK(msgpack::validate(text, {.max_depth = msgpack::kMaxDepth}));
-    query_.text_.assign(text.begin(), text.end());
-    HF_CHECK_OK(conjunction(Bytes(query_.text_.data(), query_.text_.size()), *query_.root_));
+    HF_TRY(owned, own(text));
+    HF_CHECK_OK(conjunction(owned, *query_.root_));
     arrange(*query_.root_);
+    return std::move(query_);
+  }
+
+  Result<Query> compile_element(Bytes text) {
+    HF_TRY(owned, own(text));
+    HF_TRY(test, element_match(owned));
+    arrange(test);
+    query_.element_ = std::make_unique<Query::Test>(std::move(test));
     return std::move(query_);
   }
 
  private:
   using Tests = std::vector<Query::Test>;
   using Conjunction = Query::Conjunction;
+
+  /// The text once checked, as the query keeps it.
+  Result<Bytes> own(Bytes text) {
+    if (text.size() > Query::kMaxBytes)
+      return fail(Code::kTooLarge,
+                  fmt::format("the query has {} bytes, at most {} are allowed", text.size(), Query::kMaxBytes));
+    HF_CHECK_OK(msgpack::validate(text, {.max_depth = msgpack::kMaxDepth}));
+    query_.text_.assign(text.begin(), text.end());
+    return Bytes(query_.text_.data(), query_.text_.size());
+  }
 
   // ---- Messages. `place_` are the names on the way to what is being compiled.
 
@@ -403,5 +418,6 @@ class QueryCompiler {
 };
 
 Result<Query> Query::compile(Bytes query) { return QueryCompiler().compile(query); }
+Result<Query> Query::compile_element(Bytes condition) { return QueryCompiler().compile_element(condition); }
 
 }  // namespace holdfast::core

@@ -232,6 +232,18 @@ Query::Match Query::match(Bytes document) const {
   return yes ? Match::kYes : Match::kNo;
 }
 
+Query::Match Query::match_element(Bytes element) const {
+  QueryRun run;
+  Cursor at(element);
+  const Test::More& more = *element_->more;
+  bool yes = element_->op == Test::Operator::kElementMatches
+                 ? more.query->matches(at, run)
+                 : std::ranges::all_of(more.tests, [&](const Test& t) { return t.holds_at(at, {}, run); });
+  if (run.too_costly) [[unlikely]]
+    return Match::kTooCostly;
+  return yes ? Match::kYes : Match::kNo;
+}
+
 std::unexpected<Error> Query::too_costly() {
   return fail(Code::kTooLarge, "a string of a document is too long for the query's regular expression: use a simpler one, or other conditions beside it");
 }
