@@ -48,4 +48,29 @@ std::strong_ordering visiting_order(const Path::Component& a, const Path::Compon
   return a.name <=> b.name;
 }
 
+FoundValue find_value(Path::Rest path, Bytes value) {
+  using msgpack::Kind;
+  FoundValue found;
+  msgpack::Cursor at(value);
+  for (const Path::Component& c : path) {
+    msgpack::Value head;
+    if (!at.next(head)) return found;
+    bool there = false;
+    if (head.kind == Kind::kArray) {
+      found.in_array = true;
+      there = c.position < head.count;
+      for (uint32_t i = 0; there && i < c.position; ++i) at.skip();
+    }
+    for (uint32_t i = 0; head.kind == Kind::kMap && i < head.count && !there; ++i) {
+      Bytes name;
+      if (!at.string(name)) return found;
+      there = name == c.name;
+      if (!there) at.skip();
+    }
+    if (!there) return found;
+  }
+  found.value = at.raw();
+  return found;
+}
+
 }  // namespace holdfast::core

@@ -62,6 +62,14 @@ class Path {
 /// their bytes.
 std::strong_ordering visiting_order(const Path::Component& a, const Path::Component& b);
 
+struct FoundValue {
+  Bytes value;            ///< empty: the path leads nowhere
+  bool in_array = false;  ///< whether an array lies on the way
+};
+/// What a path leads to by name in maps and by position in arrays, without looking into elements: at most one value.
+/// Bytes that are no MessagePack lead nowhere.
+FoundValue find_value(Path::Rest path, Bytes value);
+
 enum class CandidateKind : uint8_t {
   kMissing,  ///< the path ends nowhere; the cursor means nothing
   kValue,    ///< a value: if it is an array, its elements are candidates too
