@@ -1,6 +1,10 @@
 // Compiling updates: every operator's paths into one tree.
 #include "core/update.h"
 
+#include <fmt/core.h>
+
+#include "core/increment.h"
+#include "core/update_array.h"
 #include "core/value_order.h"
 
 namespace holdfast::core {
@@ -10,15 +14,63 @@ using msgpack::Kind;
 using msgpack::Value;
 using Action = UpdateNode::Action;
 
+namespace {
+
+using Creates = UpdateNode::Creates;
+
+struct Operator {
+  std::string_view name;
+  Action action;
+  Creates creates;
+};
+constexpr Operator kOperators[] = {
+    {"$set", Action::kSet, Creates::kAlways},
+    {"$setOnInsert", Action::kSetOnInsert, Creates::kDepends},
+    {"$unset", Action::kUnset, Creates::kNever},
+    {"$inc", Action::kIncrement, Creates::kAlways},
+    {"$mul", Action::kMultiply, Creates::kAlways},
+    {"$min", Action::kMin, Creates::kAlways},
+    {"$max", Action::kMax, Creates::kAlways},
+    {"$bit", Action::kBit, Creates::kAlways},
+    {"$currentDate", Action::kCurrentDate, Creates::kAlways},
+    {"$rename", Action::kRenameFrom, Creates::kNever},
+    {"$rename", Action::kRenameTo, Creates::kDepends},
+    {"$push", Action::kPush, Creates::kAlways},
+    {"$addToSet", Action::kAddToSet, Creates::kAlways},
+    {"$pull", Action::kPull, Creates::kNever},
+    {"$pullAll", Action::kPullAll, Creates::kNever},
+    {"$pop", Action::kPop, Creates::kNever},
+    {"$set", Action::kKeepId, Creates::kAlways},
+};
+
+const Operator& operator_of(Action action) { return *std::ranges::find(kOperators, action, &Operator::action); }
+
+bool on_arrays(Action action) { return action >= Action::kPush && action <= Action::kPop; }
+
+Value head_of(Bytes value) {
+  Value v;
+  Cursor(value).next(v);
+  return v;
+}
+
+bool nests_within(Bytes value, int depth) {
+  return depth >= 0 &&
+         msgpack::validate(value, {.max_depth = depth, .string_keys = false, .distinct_keys = false}).has_value();
+}
+
+}  // namespace
+
+std::string_view operator_name(Action action) { return operator_of(action).name; }
+
 class UpdateCompiler {
  public:
   explicit UpdateCompiler(const DocumentLimits& limits) { update_.limits_ = limits; }
 
   Result<Update> compile(Bytes text) {
     if (text.size() > Update::kMaxBytes)
-      return fail(Code::kTooLarge, "the update has " + std::to_string(text.size()) + " bytes, at most " +
-                                       std::to_string(Update::kMaxBytes) + " are allowed");
-    // Two levels more than a document: {$set: {path: value}}.
+      return fail(Code::kTooLarge, fmt::format("the update has {} bytes, at most {} are allowed", text.size(),
+                                               Update::kMaxBytes));
+    // Two levels more than a document: {$set: {path: value}}, {$push: {path: {$each: [value]}}}.
     HF_CHECK_OK(msgpack::validate(text, {.max_depth = update_.limits_.depth + 2}));
     update_.text_.assign(text.begin(), text.end());
     HF_CHECK_OK(operators(Bytes(update_.text_.data(), update_.text_.size())));
@@ -35,104 +87,177 @@ class UpdateCompiler {
     Path path;
     Action action;
     Bytes operand;
+    uint32_t rename = 0;
+    std::shared_ptr<const ArrayOperand> array;
   };
-  using Entries = std::span<const Entry>;
+  using Entries = std::span<Entry>;
 
+  // The first key decides what the update is.
   Result<> operators(Bytes map) {
     Cursor at(map);
     Value head;
     if (!at.next(head) || head.kind != Kind::kMap) return fail(Code::kBadRequest, "an update must be a document");
-    bool any_operator = false, any_field = false;
+    update_.replaces_ = true;
     for (uint32_t i = 0; i < head.count; ++i) {
       Bytes name;
       at.string(name);
       Bytes operands = at.raw();
-      if (!name.starts_with('$')) {
-        any_field = true;
-        continue;
-      }
-      any_operator = true;
-      HF_CHECK_OK(one_operator(name, operands));
+      if (i == 0) update_.replaces_ = !name.starts_with('$');
+      if (update_.replaces_ == name.starts_with('$'))
+        return fail(Code::kBadRequest,
+                    fmt::format("an update mixes operators with fields, at {}: put fields under $set", shown(name)));
+      if (!update_.replaces_) HF_CHECK_OK(one_operator(name, operands));
     }
-    if (any_operator && any_field)
-      return fail(Code::kBadRequest, "an update mixes operators with fields: put the fields under $set");
-    if (!any_operator)
-      return fail(Code::kUnsupported,
-                  "an update without operators replaces the document, which is not supported: use $set");
+    if (update_.replaces_ && !nests_within(map, update_.limits_.depth)) return too_deep("the new document");
     return {};
   }
 
   Result<> one_operator(Bytes name, Bytes operands) {
-    Action action;
-    if (name == "$set")
-      action = Action::kSet;
-    else if (name == "$unset")
-      action = Action::kUnset;
-    else if (name == "$inc")
-      action = Action::kIncrement;
-    else
-      return fail(Code::kUnsupported, Path::shown(name) + " in an update is not supported" + first_path(operands));
+    const Operator* known = std::ranges::find(kOperators, name, &Operator::name);
+    if (known == std::end(kOperators))
+      return fail(Code::kUnsupported,
+                  fmt::format("{} in an update is not supported{}", shown(name), first_path(operands)));
     Cursor at(operands);
     Value head;
     at.next(head);
     if (head.kind != Kind::kMap)
-      return fail(Code::kBadRequest, Path::shown(name) + " takes a document of paths and values, not " +
-                                         std::string(type_name(head.kind)));
+      return fail(Code::kBadRequest,
+                  fmt::format("{} takes a document of paths and values, not {}", name, type_name(head.kind)));
     for (uint32_t i = 0; i < head.count; ++i) {
       Bytes path;
       at.string(path);
-      HF_CHECK_OK(add(name, action, path, at.raw()));
+      Bytes operand = at.raw();
+      place_ = fmt::format("{} at path {}", name, shown(path));
+      HF_CHECK_OK(known->action == Action::kRenameFrom ? add_rename(path, operand)
+                                                       : add_one(known->action, path, operand));
     }
     return {};
   }
+
+  static std::string shown(Bytes text) { return Path::shown(text); }
 
   static std::string first_path(Bytes operands) {
     Cursor at(operands);
     Value head;
     Bytes path;
     if (!at.next(head) || head.kind != Kind::kMap || head.count == 0 || !at.string(path)) return "";
-    return " (at path " + Path::shown(path) + ")";
+    return fmt::format(" (at path {})", shown(path));
   }
 
-  Result<> add(Bytes name, Action action, Bytes text, Bytes operand) {
-    auto refuse = [&](Code code, std::string_view why) {
-      return fail(code, Path::shown(name) + " at path " + Path::shown(text) + ": " + std::string(why));
-    };
-    if (entries_.size() == Update::kMaxPaths)
-      return refuse(Code::kTooLarge, "an update has at most " + std::to_string(Update::kMaxPaths) + " paths");
-    HF_TRY(path, Path::parse(text));
-    parts_ += path.components().size();
+  std::unexpected<Error> refuse(Code code, std::string_view why) const {
+    return fail(code, fmt::format("{}: {}", place_, why));
+  }
+  std::unexpected<Error> too_deep(std::string_view what) const {
+    return fail(Code::kTooLarge, fmt::format("{}: the document would be nested more than {} deep", what,
+                                             update_.limits_.depth));
+  }
+
+  Result<> add_one(Action action, Bytes text, Bytes operand) {
+    HF_TRY(path, parse(text));
+    bool id = path.first().name == "_id";
+    if (id && ((action != Action::kSet && action != Action::kSetOnInsert) || path.components().size() > 1))
+      return refuse(Code::kBadRequest, "_id never changes");
+    HF_CHECK_OK(check_operand(action, operand));
+    Entry entry{std::move(path), id && action == Action::kSet ? Action::kKeepId : action, operand};
+    // A value in the new place, or an array with values in it.
+    int depth = update_.limits_.depth - static_cast<int>(entry.path.components().size());
+    bool whole = action == Action::kSet || action == Action::kSetOnInsert || action == Action::kMin ||
+                 action == Action::kMax;
+    if (depth < 0 || (whole && !nests_within(operand, depth))) return too_deep(place_);
+    if (on_arrays(action)) {
+      auto array = compile_array_operand(action, operand, depth);
+      if (!array) return refuse(array.error().code, array.error().message);
+      entry.array = std::move(*array);
+    }
+    entries_.push_back(std::move(entry));
+    return {};
+  }
+
+  Result<> add_rename(Bytes from, Bytes operand) {
+    Value to = head_of(operand);
+    if (to.kind != Kind::kString)
+      return refuse(Code::kBadRequest, fmt::format("the new name must be a string, not {}", type_name(to.kind)));
+    auto rename = static_cast<uint32_t>(update_.renames_.size());
+    HF_TRY(source, parse(from));
+    place_ += fmt::format(" to {}", shown(to.bytes));
+    HF_TRY(destination, parse(to.bytes));
+    if (source.first().name == "_id" || destination.first().name == "_id")
+      return refuse(Code::kBadRequest, "_id never changes");
+    if (destination.components().size() > static_cast<size_t>(update_.limits_.depth)) return too_deep(place_);
+    update_.renames_.push_back({source, destination});
+    entries_.push_back({std::move(source), Action::kRenameFrom, {}, rename, nullptr});
+    entries_.push_back({std::move(destination), Action::kRenameTo, {}, rename, nullptr});
+    return {};
+  }
+
+  Result<Path> parse(Bytes text) {
+    if (entries_.size() >= Update::kMaxPaths)
+      return refuse(Code::kTooLarge, fmt::format("an update has at most {} paths", Update::kMaxPaths));
+    Result<Path> path = Path::parse(text);
+    if (!path) return refuse(path.error().code, path.error().message);
+    parts_ += path->components().size();
     if (parts_ > Update::kMaxParts)
       return refuse(Code::kTooLarge,
-                    "the paths of an update have at most " + std::to_string(Update::kMaxParts) + " parts together");
-    for (const Path::Component& c : path.components()) {
+                    fmt::format("the paths of an update have at most {} parts together", Update::kMaxParts));
+    for (const Path::Component& c : path->components()) {
       if (c.name.empty()) return refuse(Code::kBadRequest, "a part of the path is empty");
       if (c.name == "$" || c.name.starts_with("$["))
         return refuse(Code::kUnsupported, "positional operators are not supported");
       if (c.name.starts_with('$'))
         return refuse(Code::kBadRequest, "a field's name that begins with $ cannot be updated");
     }
-    if (path.first().name == "_id") {
-      if (action != Action::kSet || path.components().size() > 1) return refuse(Code::kBadRequest, "_id never changes");
-      action = Action::kKeepId;
+    return path;
+  }
+
+  Result<> check_operand(Action action, Bytes operand) const {
+    Value v = head_of(operand);
+    auto must_be = [&](std::string_view what) {
+      return refuse(Code::kBadRequest, fmt::format("the operand must be {}, not {}", what, type_name(v.kind)));
+    };
+    switch (action) {
+      case Action::kIncrement:
+        return is_number(v.kind) ? Result<>() : must_be("a number");
+      case Action::kMultiply:
+        return is_number(v.kind) ? Result<>() : must_be("a number");
+      case Action::kBit:
+        return v.kind == Kind::kMap ? check_bits(operand) : must_be("a document of and, or, xor");
+      case Action::kCurrentDate:
+        if (v.kind == Kind::kBool && v.boolean) return {};
+        return v.kind == Kind::kMap ? check_date(operand) : must_be("true or {$type: \"date\"}");
+      default:
+        return {};
     }
-    if (action == Action::kIncrement && !is_number(kind_of(operand)))
-      return refuse(Code::kBadRequest,
-                    "the increment must be a number, not " + std::string(type_name(kind_of(operand))));
-    if (action == Action::kSet) {
-      int depth = update_.limits_.depth - static_cast<int>(path.components().size());
-      if (depth < 0 || !msgpack::validate(operand, {.max_depth = depth}))
-        return refuse(Code::kTooLarge,
-                      "the document would be nested more than " + std::to_string(update_.limits_.depth) + " deep");
+  }
+
+  Result<> check_bits(Bytes operations) const {
+    Cursor at(operations);
+    Value head;
+    at.next(head);
+    if (head.count == 0) return refuse(Code::kBadRequest, "there must be one of and, or, xor");
+    for (uint32_t i = 0; i < head.count; ++i) {
+      Bytes name;
+      at.string(name);
+      Bytes bits = at.raw();
+      if (name != "and" && name != "or" && name != "xor")
+        return refuse(Code::kUnsupported, fmt::format("{} is not supported, only and, or, xor are", shown(name)));
+      if (!signed_integer(head_of(bits)))
+        return refuse(Code::kBadRequest, fmt::format("the operand of {} must be a signed integer of 64 bits", name));
     }
-    entries_.push_back({std::move(path), action, operand});
     return {};
   }
 
-  static Kind kind_of(Bytes value) {
-    Value v;
-    Cursor(value).next(v);
-    return v.kind;
+  Result<> check_date(Bytes operand) const {
+    Cursor at(operand);
+    Value head, type;
+    Bytes name;
+    at.next(head);
+    if (head.count != 1 || !at.string(name) || name != "$type")
+      return refuse(Code::kBadRequest, "the operand must be true or {$type: \"date\"}");
+    at.next(type);
+    if (type.kind == Kind::kString && type.bytes == "date") return {};
+    if (type.kind == Kind::kString && type.bytes == "timestamp")
+      return refuse(Code::kUnsupported, "$type \"timestamp\" is not supported, only \"date\" is");
+    return refuse(Code::kBadRequest, "$type must be \"date\"");
   }
 
   static Bytes prefix(const Path& path, size_t components) {
@@ -142,10 +267,9 @@ class UpdateCompiler {
 
   // Makes the children of `node` from sorted entries that agree in their first `depth` components.
   Result<> grow_tree(UpdateNode& node, Entries entries, size_t depth) {
-    node.creates = false;
     while (!entries.empty()) {
       const Path& path = entries.front().path;
-      const Path::Component& field = path.components()[depth];
+      const Path::Component field = path.components()[depth];
       auto same = std::ranges::find_if(entries, [&](const Entry& e) { return e.path.components()[depth] != field; });
       auto n = static_cast<size_t>(same - entries.begin());
       UpdateNode child{.field = field, .path = prefix(path, depth + 1)};
@@ -153,28 +277,69 @@ class UpdateCompiler {
       if (path.components().size() > depth + 1) {
         HF_CHECK_OK(grow_tree(child, entries.first(n), depth + 1));
       } else if (n > 1) {
-        return fail(Code::kBadRequest, "the update's paths " + Path::shown(path.text()) + " and " +
-                                           Path::shown(entries[1].path.text()) +
-                                           " conflict: name each field once, and none inside another");
+        return conflict(entries[0], entries[1]);
       } else {
-        child.action = entries.front().action;
-        child.operand = entries.front().operand;
-        child.creates = child.action != Action::kUnset;
+        make_leaf(child, entries.front());
       }
-      node.creates |= child.creates;
+      node.creates = std::max(node.creates, child.creates);
+      node.refuses_scalars |= child.refuses_scalars;
       node.children.push_back(std::move(child));
       entries = entries.subspan(n);
     }
     return {};
   }
 
+  static std::unexpected<Error> conflict(const Entry& a, const Entry& b) {
+    return fail(Code::kBadRequest,
+                fmt::format("the update's paths {} and {} conflict, in {} and {}: name each field once, and none "
+                            "inside another",
+                            shown(a.path.text()), shown(b.path.text()), operator_name(a.action),
+                            operator_name(b.action)));
+  }
+
+  static void make_leaf(UpdateNode& leaf, Entry& entry) {
+    leaf.action = entry.action;
+    leaf.operand = entry.operand;
+    leaf.rename = entry.rename;
+    leaf.array = std::move(entry.array);
+    leaf.creates = operator_of(entry.action).creates;
+    leaf.refuses_scalars = on_arrays(entry.action);
+  }
+
   Update update_;
   std::vector<Entry> entries_;
   size_t parts_ = 0;
+  std::string place_;  // of what is being compiled, for messages
 };
 
 Result<Update> Update::compile(Bytes update, const DocumentLimits& limits) {
   return UpdateCompiler(limits).compile(update);
+}
+
+// The text with the document's `_id`: in place of an equal one, else in front.
+Result<Update::Applied> Update::replace(Bytes document, const UpdateContext& context) const {
+  Bytes text(text_.data(), text_.size());
+  std::optional<Bytes> old_id = find_id(document), new_id = find_id(text);
+  if (!old_id && !context.insert) return fail(Code::kCorrupt, "a stored document has no _id");
+  if (old_id && new_id && !equal(*old_id, *new_id))
+    return fail(Code::kBadRequest,
+                "the new document has another _id: _id never changes; delete the document and insert another");
+  Applied applied;
+  Buffer& out = applied.document;
+  if (!old_id) {
+    out = text;
+  } else if (new_id) {
+    auto at = static_cast<size_t>(new_id->data() - text.data());
+    out.append(text.substr(0, at)).append(*old_id).append(text.substr(at + new_id->size()));
+  } else {
+    Cursor at(text);
+    Value head;
+    at.next(head);
+    msgpack::Writer(out).map(head.count + 1).string("_id").raw(*old_id).raw(text.substr(text.size() - at.remaining()));
+  }
+  HF_CHECK_OK(check_document_size(out.size(), limits_));
+  if (out != document) applied.outcome = Outcome::kChanged;
+  return applied;
 }
 
 }  // namespace holdfast::core

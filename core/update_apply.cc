@@ -1,6 +1,9 @@
 // Applying updates: one walk over the tree of actions and the document.
+#include <fmt/core.h>
+
 #include "core/increment.h"
 #include "core/update.h"
+#include "core/update_array.h"
 #include "core/value_order.h"
 
 namespace holdfast::core {
@@ -9,6 +12,7 @@ using msgpack::Cursor;
 using msgpack::Kind;
 using msgpack::Value;
 using Action = UpdateNode::Action;
+using Creates = UpdateNode::Creates;
 
 namespace {
 
@@ -27,17 +31,42 @@ const UpdateNode* find_child(const UpdateNode& node, Bytes name) {
   return it != node.children.end() && it->field.name == name ? &*it : nullptr;
 }
 
+std::string place(Action action, Bytes path) {
+  return fmt::format("{} at path {}", operator_name(action), Path::shown(path));
+}
+
 // Appends the new version of a document, part by part. On an error what was appended means nothing.
 class Applier {
  public:
-  Applier(const DocumentLimits& limits, Buffer& out) : limits_(limits), out_(out) {}
+  Applier(const DocumentLimits& limits, const UpdateContext& context, Buffer& out)
+      : limits_(limits), context_(context), out_(out) {}
+
+  // Looks up what is to be moved. Comes first.
+  Result<> look_up(std::span<const Update::Rename> renames, Bytes document) {
+    for (const Update::Rename& rename : renames) {
+      FoundValue from = find_value(rename.from.components(), document);
+      moved_.push_back(from.value);
+      if (from.value.empty()) continue;
+      FoundValue to = find_value(rename.to.components(), document);
+      if (from.in_array || to.in_array)
+        return fail(Code::kBadRequest, fmt::format("{} to {}: {} lies in an array",
+                                                   place(Action::kRenameFrom, rename.from.text()),
+                                                   Path::shown(rename.to.text()),
+                                                   Path::shown((from.in_array ? rename.from : rename.to).text())));
+      int depth = limits_.depth - static_cast<int>(rename.to.components().size());
+      if (!msgpack::validate(from.value, {.max_depth = depth, .string_keys = false, .distinct_keys = false}))
+        return fail(Code::kTooLarge, fmt::format("{}: the document would be nested more than {} deep",
+                                                 place(Action::kRenameFrom, rename.from.text()), limits_.depth));
+    }
+    return {};
+  }
 
   // The map `old` (its whole bytes) with the children of `node` applied.
   Result<> map(const UpdateNode& node, Bytes old) {
     Fields fields;
     if (!find_fields(node, old, fields)) return corrupt();
     uint32_t count = fields.count - fields.removed;
-    for (size_t i = 0; i < node.children.size(); ++i) count += !fields.found[i] && node.children[i].creates;
+    for (size_t i = 0; i < node.children.size(); ++i) count += !fields.found[i] && creates(node.children[i]);
     if (count == fields.count)
       out_.append(old.substr(0, fields.body));
     else
@@ -45,7 +74,7 @@ class Applier {
 
     size_t copied = fields.body;
     for (const Field& f : fields.touched) {
-      bool removed = f.child->action == Action::kUnset;
+      bool removed = removes(*f.child);
       out_.append(old.substr(copied, (removed ? f.key : f.value) - copied));
       if (!removed) HF_CHECK_OK(present(*f.child, old.substr(f.value, f.end - f.value)));
       copied = f.end;
@@ -53,7 +82,7 @@ class Applier {
     }
     out_.append(old.substr(copied));
     for (size_t i = 0; i < node.children.size(); ++i) {
-      if (fields.found[i] || !node.children[i].creates) continue;
+      if (fields.found[i] || !creates(node.children[i])) continue;
       msgpack::Writer(out_).string(node.children[i].field.name);
       HF_CHECK_OK(missing(node.children[i]));
     }
@@ -76,7 +105,26 @@ class Applier {
     std::vector<char> found;     // per child
   };
 
-  static bool find_fields(const UpdateNode& node, Bytes old, Fields& fields) {
+  // Whether the field is made when it is missing.
+  bool creates(const UpdateNode& node) const {
+    if (node.creates != Creates::kDepends) return node.creates == Creates::kAlways;
+    if (node.action == Action::kSetOnInsert) return context_.insert;
+    if (node.action == Action::kRenameTo) return !moved_[node.rename].empty();
+    return std::ranges::any_of(node.children, [&](const UpdateNode& c) { return creates(c); });
+  }
+  bool removes(const UpdateNode& node) const {
+    return node.action == Action::kUnset || (node.action == Action::kRenameFrom && !moved_[node.rename].empty());
+  }
+  // The first action at or below `node` that must get there.
+  const UpdateNode* must_arrive(const UpdateNode& node) const {
+    if (!node.refuses_scalars && !creates(node)) return nullptr;
+    if (node.children.empty()) return &node;
+    for (const UpdateNode& c : node.children)
+      if (const UpdateNode* found = must_arrive(c)) return found;
+    return nullptr;
+  }
+
+  bool find_fields(const UpdateNode& node, Bytes old, Fields& fields) const {
     Cursor at(old);
     auto position = [&] { return old.size() - at.remaining(); };
     Value head;
@@ -94,7 +142,7 @@ class Applier {
       if (child == nullptr) continue;
       fields.touched.push_back({child, key_at, value_at, position()});
       fields.found[static_cast<size_t>(child - node.children.data())] = true;
-      fields.removed += child->action == Action::kUnset;
+      fields.removed += removes(*child);
     }
     return true;
   }
@@ -104,9 +152,8 @@ class Applier {
     const auto& children = node.children;
     uint32_t new_count = count;
     for (const UpdateNode& c : children) {
-      if (!c.creates) continue;
-      if (!c.field.is_position()) return cannot_enter(c, Kind::kArray);
-      if (c.field.position >= new_count) {
+      if (!c.field.is_position()) HF_CHECK_OK(enter(c, Kind::kArray));
+      if (creates(c) && c.field.position >= new_count) {
         HF_CHECK_OK(check_padding(c, c.field.position - count));
         new_count = c.field.position + 1;
       }
@@ -136,7 +183,7 @@ class Applier {
     out_.append(old.substr(copied));
     uint32_t size = count;
     for (; child != children.end(); ++child) {
-      if (!child->creates) continue;
+      if (!creates(*child)) continue;
       uint32_t padding = child->field.position - size;
       HF_CHECK_OK(check_document_size(out_.size() + padding, limits_));
       out_.append(padding, '\xc0');
@@ -152,15 +199,34 @@ class Applier {
     switch (node.action) {
       case Action::kSet:
         return replace(old, node.operand);
+      case Action::kSetOnInsert:
+        if (context_.insert) return node.path == "_id" ? keep_id(node, old) : replace(old, node.operand);
+        return replace(old, old);
       case Action::kUnset:
         return replace(old, "\xc0");
       case Action::kIncrement:
-        return increment(node, old);
+      case Action::kMultiply:
+        return compute(node, old);
+      case Action::kMin:
+        return replace(old, compare(node.operand, old) < 0 ? node.operand : old);
+      case Action::kMax:
+        return replace(old, compare(node.operand, old) > 0 ? node.operand : old);
+      case Action::kBit:
+        return change_bits(node, old);
+      case Action::kCurrentDate:
+        return replace(old, date());
+      case Action::kRenameFrom:  // of nothing: what is to be moved was found by the fields around it
+        return replace(old, old);
+      case Action::kRenameTo:
+        return replace(old, moved_[node.rename].empty() ? old : moved_[node.rename]);
+      case Action::kPush:
+      case Action::kAddToSet:
+      case Action::kPull:
+      case Action::kPullAll:
+      case Action::kPop:
+        return change_array(node, old);
       case Action::kKeepId:
-        if (!equal(old, node.operand))
-          return fail(Code::kBadRequest, "$set at path _id: _id never changes; delete the document and insert another");
-        out_.append(old);
-        return {};
+        return keep_id(node, old);
       case Action::kDescend:
         return descend(node, old);
     }
@@ -178,87 +244,164 @@ class Applier {
     if (!Cursor(old).next(head)) return corrupt();
     if (head.kind == Kind::kMap) return map(node, old);
     if (head.kind == Kind::kArray) return array(node, old, head.count);
-    if (node.creates) return cannot_enter(*std::ranges::find_if(node.children, &UpdateNode::creates), head.kind);
+    for (const UpdateNode& c : node.children) HF_CHECK_OK(enter(c, head.kind));
     out_.append(old);
     return {};
   }
 
-  Result<> increment(const UpdateNode& node, Bytes old) {
+  Result<> keep_id(const UpdateNode& node, Bytes old) {
+    if (!equal(old, node.operand))
+      return fail(Code::kBadRequest, fmt::format("{}: _id never changes; delete the document and insert another",
+                                                 place(node.action, node.path)));
+    out_.append(old);
+    return {};
+  }
+
+  static std::unexpected<Error> wrong_type(const UpdateNode& node, Kind there, std::string_view wanted) {
+    return fail(Code::kBadRequest, fmt::format("{}: the field holds {}, not {}", place(node.action, node.path),
+                                               type_name(there), wanted));
+  }
+
+  Result<> compute(const UpdateNode& node, Bytes old) {
     Value number, by;
     if (!Cursor(old).next(number) || !Cursor(node.operand).next(by)) return corrupt();
-    if (!is_number(number.kind))
-      return fail(Code::kBadRequest, "$inc at path " + Path::shown(node.path) + ": the field holds " +
-                                         std::string(type_name(number.kind)) + ", not a number");
+    if (!is_number(number.kind)) return wrong_type(node, number.kind, "a number");
     size_t start = out_.size();
-    HF_CHECK_OK(append_sum(out_, number, by, node.path));
-    Value sum;
-    Cursor(Bytes(out_).substr(start)).next(sum);
-    bool same_type = (sum.kind == Kind::kFloat) == (number.kind == Kind::kFloat);
-    if (same_type && compare_scalars(sum, number) == 0) {
+    HF_CHECK_OK(node.action == Action::kIncrement ? append_sum(out_, number, by, node.path)
+                                                  : append_product(out_, number, by, node.path));
+    keep_equal(old, number, start);
+    return {};
+  }
+
+  Result<> change_bits(const UpdateNode& node, Bytes old) {
+    Value number;
+    if (!Cursor(old).next(number)) return corrupt();
+    std::optional<int64_t> n = signed_integer(number);
+    if (!n) return wrong_type(node, number.kind, "a signed integer of 64 bits");
+    size_t start = out_.size();
+    append_bits(out_, *n, node.operand);
+    keep_equal(old, number, start);
+    return {};
+  }
+
+  // Takes the old bytes back if the number appended at `start` is equal, and of the same kind.
+  void keep_equal(Bytes old, const Value& before, size_t start) {
+    Value after;
+    Cursor(Bytes(out_).substr(start)).next(after);
+    bool same_type = (after.kind == Kind::kFloat) == (before.kind == Kind::kFloat);
+    if (same_type && compare_scalars(after, before) == 0) {
       out_.resize(start);
       out_.append(old);
     } else {
       changed_ = true;
     }
+  }
+
+  Result<> change_array(const UpdateNode& node, Bytes old) {
+    Value head;
+    if (!Cursor(old).next(head)) return corrupt();
+    if (head.kind != Kind::kArray) return wrong_type(node, head.kind, "an array");
+    size_t start = out_.size();
+    HF_CHECK_OK(append_updated_array(node, old, out_));
+    changed_ |= Bytes(out_).substr(start) != old;
     return {};
+  }
+
+  Buffer date() const {
+    Buffer time;
+    append_time(time, context_.now);
+    return time;
   }
 
   // The value is not there: appends the one to be made.
   Result<> missing(const UpdateNode& node) {
     changed_ = true;
+    Value operand;
+    Cursor(node.operand).next(operand);
     switch (node.action) {
       case Action::kSet:
+      case Action::kSetOnInsert:
+      case Action::kMin:
+      case Action::kMax:
         out_.append(node.operand);
         return {};
-      case Action::kIncrement: {
-        Value by;
-        Cursor(node.operand).next(by);
-        append_computed(out_, by);
+      case Action::kIncrement:
+        append_computed(out_, operand);
         return {};
-      }
+      case Action::kMultiply:
+        append_zero(out_, operand);
+        return {};
+      case Action::kBit:
+        append_bits(out_, 0, node.operand);
+        return {};
+      case Action::kCurrentDate:
+        append_time(out_, context_.now);
+        return {};
+      case Action::kRenameTo:
+        out_.append(moved_[node.rename]);
+        return {};
+      case Action::kPush:
+      case Action::kAddToSet:
+        return append_updated_array(node, "\x90", out_);
       case Action::kDescend: {
-        auto count = std::ranges::count_if(node.children, &UpdateNode::creates);
+        auto count = std::ranges::count_if(node.children, [&](const UpdateNode& c) { return creates(c); });
         msgpack::Writer(out_).map(static_cast<uint32_t>(count));
         for (const UpdateNode& c : node.children) {
-          if (!c.creates) continue;
+          if (!creates(c)) continue;
           msgpack::Writer(out_).string(c.field.name);
           HF_CHECK_OK(missing(c));
         }
         return {};
       }
       case Action::kKeepId:
+        if (!context_.insert) break;  // only a document without _id comes here
+        out_.append(node.operand);
+        return {};
       case Action::kUnset:
+      case Action::kRenameFrom:
+      case Action::kPull:
+      case Action::kPullAll:
+      case Action::kPop:
         break;
     }
-    return corrupt();  // only a document without _id comes here
+    return corrupt();
   }
 
   // `padding` is at most what lies between the array's end and the new element.
-  static Result<> check_padding(const UpdateNode& node, uint32_t padding) {
+  Result<> check_padding(const UpdateNode& node, uint32_t padding) const {
     if (padding <= Update::kMaxPadding) return {};
-    return fail(Code::kTooLarge, "path " + Path::shown(node.path) + " lies " + std::to_string(padding) +
-                                     " elements behind the array's end, at most " +
-                                     std::to_string(Update::kMaxPadding) + " are filled up with null");
+    const UpdateNode& leaf = *must_arrive(node);
+    return fail(Code::kTooLarge, fmt::format("{}: {} lies {} elements behind the array's end, at most {} are filled up "
+                                             "with null",
+                                             place(leaf.action, leaf.path), Path::shown(node.path), padding,
+                                             Update::kMaxPadding));
   }
 
-  static Result<> cannot_enter(const UpdateNode& child, Kind kind) {
+  // Whether the field that `child` names may be looked for in a value of `kind`, where there are no fields of names.
+  Result<> enter(const UpdateNode& child, Kind kind) const {
+    const UpdateNode* leaf = must_arrive(child);
+    if (leaf == nullptr) return {};
     Bytes parent = child.path.substr(0, child.path.size() - child.field.name.size() - 1);
-    return fail(Code::kBadRequest, "cannot make the field " + Path::shown(child.field.name) + " at path " +
-                                       Path::shown(child.path) + ": " + Path::shown(parent) + " holds " +
-                                       std::string(type_name(kind)));
+    return fail(Code::kBadRequest,
+                fmt::format("{}: {} holds {}, which has no field {}", place(leaf->action, leaf->path),
+                            Path::shown(parent), type_name(kind), Path::shown(child.field.name)));
   }
 
   const DocumentLimits& limits_;
+  const UpdateContext& context_;
   Buffer& out_;
   bool changed_ = false;
+  std::vector<Bytes> moved_;  // per $rename what it moves; empty: nothing
 };
 
 }  // namespace
 
-Result<Update::Applied> Update::apply(Bytes document) const {
+Result<Update::Applied> Update::apply(Bytes document, const UpdateContext& context) const {
+  if (replaces_) return replace(document, context);
   Applied applied;
   applied.document.reserve(document.size() + text_.size());
-  Applier applier(limits_, applied.document);
+  Applier applier(limits_, context, applied.document);
+  HF_CHECK_OK(applier.look_up(renames_, document));
   HF_CHECK_OK(applier.map(root_, document));
   HF_CHECK_OK(check_document_size(applied.document.size(), limits_));
   if (applier.changed()) applied.outcome = Outcome::kChanged;
