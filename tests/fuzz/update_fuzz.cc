@@ -15,7 +15,16 @@ std::vector<Buffer> seeds() {
        {"{'$set': {'a.b': 5, q: 1}}", "{'$unset': {'a.c.1': 1, n: 1}}", "{'$inc': {'0': 1, 'a.c.5': 2, 'a.b': i64(7)}}",
         "{'$set': {_id: 1.0, 'a.c.9': [null]}}", "{'$set': {'x.y.z': {k: 1}}, '$inc': {'a.c.3.0': 0.5}}",
         "{'$set': {'a.c.2.e': 1, 'a.c.2.d': 2}, '$unset': {'a.b': 1}}", "{'$push': {a: 1}}",
-        "{'$set': {'a.c.1400000': 1}}"})
+        "{'$set': {'a.c.1400000': 1}}", "{'$mul': {'0': 2, 'a.b': i64(-3)}}",
+        "{'$bit': {'a.c.1': {and: 6, or: 1, xor: 3}}}",
+        "{'$min': {'a.b': 0.5, q: null}, '$max': {n: 5, 'a.c.3': [2]}}", "{'$rename': {'a.b': 'q.r', n: '0', x: 'y'}}",
+        "{'$setOnInsert': {q: 1}, '$currentDate': {n: true, 'a.t': {'$type': 'date'}}}",
+        "{'$push': {'a.c': {'$each': [3, {d: 'a'}], '$position': -1, '$slice': -4, '$sort': {d: -1, 'x.0': 1}}}}",
+        "{'$push': {'a.c': {'$each': [0], '$sort': 1, '$slice': 3}, 'a.c2': 5}}",
+        "{'$addToSet': {'a.c': {'$each': [2, 2.0, [1.5], 'z', 'z']}, s: 1}, '$pop': {'a.d': -1}}",
+        "{'$pull': {'a.c': {'$gte': 1, '$lt': 9}}}", "{'$pull': {'a.c': {d: {'$regex': '^x'}}, x: 5}}",
+        "{'$pull': {'a.c': {'$or': [{d: 'x'}, {e: {'$exists': true}}]}}}", "{'$pullAll': {'a.c': [2.0, [1.5], null]}}",
+        "{'$pop': {'a.c': 1, 'a.c2': -1}}", "{q: 1, a: {b: [1]}}", "{z: 1, _id: 1.0}", "{}", "{_id: 2}"})
     out.push_back(test::mp(update) + document);
   return out;
 }
@@ -31,7 +40,8 @@ HOLDFAST_FUZZER(update, seeds) {
   core::DocumentLimits limits{.bytes = 4096};  // small, so that padding meets it
   auto update = core::Update::compile(text, limits);
   if (!update) return FUZZ_CHECK(!update.error().message.empty());
-  auto applied = update->apply(document);
+  core::UpdateContext now{.now = {1'700'000'000'123'456'789}};
+  auto applied = update->apply(document, now);
   auto before = core::check_document(document, limits);
   if (!before) return;
   if (!applied) return FUZZ_CHECK(applied.error().code != Code::kCorrupt);
@@ -39,8 +49,9 @@ HOLDFAST_FUZZER(update, seeds) {
   FUZZ_CHECK(after.has_value());
   FUZZ_CHECK(after->key == before->key);
   FUZZ_CHECK(applied->changed() == (applied->document != document));
-  auto again = update->apply(document);
+  auto again = update->apply(document, now);
   FUZZ_CHECK(again && again->document == applied->document);
+  (void)update->apply(document, {.insert = true});
 }
 
 }  // namespace holdfast
