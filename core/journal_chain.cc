@@ -77,7 +77,7 @@ class ChainBuilder {
     for (size_t g = 0; g < segment.groups.size(); ++g) {
       const ScannedGroup& next = segment.groups[g];
       if (lenient_ && usable(next) && lost_seal_before(segment, g, offset)) {
-        lost_seals_.push_back({out_.chain.size(), {segment.seq, offset}});
+        lost_seals_.push_back({out_.chain.size(), {segment.seq, offset}, boundaries_.back().hash});
         boundaries_.back().hash = next.header.previous;
         offset = next.header.place.offset;
       }
@@ -100,7 +100,10 @@ class ChainBuilder {
   void cut_chain(size_t length) {
     boundaries_.resize(length + 1);
     out_.chain.resize(length);
-    std::erase_if(lost_seals_, [&](const LostSeal& seal) { return seal.before >= length; });
+    while (!lost_seals_.empty() && lost_seals_.back().before >= length) {
+      if (lost_seals_.back().before == length) boundaries_.back().hash = lost_seals_.back().hash_before;
+      lost_seals_.pop_back();
+    }
   }
 
   // Whether all that is missing between the end of the chain, at `offset` of this segment, and group `g` is one block where the same life of the
@@ -221,6 +224,7 @@ class ChainBuilder {
   struct LostSeal {
     size_t before;  // in the chain
     JournalPlace place;
+    Hash128 hash_before;  // what the chain links to where the seal is not gone over
   };
 
   const std::vector<ScannedSegment>& segments_;
