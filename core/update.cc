@@ -6,6 +6,7 @@
 #include "core/increment.h"
 #include "core/update_array.h"
 #include "core/value_order.h"
+#include "io/base/utf8.h"
 
 namespace holdfast::core {
 
@@ -177,6 +178,7 @@ class UpdateCompiler {
     Value to = head_of(operand);
     if (to.kind != Kind::kString)
       return refuse(Code::kBadRequest, fmt::format("the new name must be a string, not {}", type_name(to.kind)));
+    if (!is_utf8(to.bytes)) return refuse(Code::kBadRequest, "the new name must be UTF-8");
     auto rename = static_cast<uint32_t>(update_.renames_.size());
     HF_TRY(source, parse(from));
     place_ += fmt::format(" to {}", shown(to.bytes));
