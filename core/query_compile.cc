@@ -376,7 +376,7 @@ class QueryCompiler {
       Bytes value = at.raw();
       Bytes first = first_key(value);
       if (i == 0) by_element = first == "$elemMatch";
-      if (by_element != (first == "$elemMatch")) return refuse("either all of the array are $elemMatch, or none is");
+      if (by_element != (first == "$elemMatch") || (by_element && head_of(value).count != 1)) return refuse("either all of the array are $elemMatch, or none is");
       if (!by_element && is_operator(first)) return refuse("values cannot be operators, but for $elemMatch");
       if (by_element) {
         HF_CHECK_OK(operators(value, out));

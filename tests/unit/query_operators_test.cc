@@ -250,6 +250,7 @@ TEST(QueryOperators, NamesWhatIsWrongAndWhere) {
                   {"{a: {'$elemMatch': {b: {'$foo': 1}}}}", kUnsupported, "at a.$elemMatch.b"},
                   {"{a: {'$all': 5}}", kBadRequest, "a.$all"},
                   {"{a: {'$all': [1, {'$elemMatch': {}}]}}", kBadRequest, "a.$all"},
+                  {"{a: {'$all': [{'$elemMatch': {b: 1}, '$gt': 2}]}}", kBadRequest, "a.$all"},
                   {"{a: {'$gt': 1, b: 2}}", kBadRequest, "field b"}});
 }
 
