@@ -4,11 +4,9 @@
 
 #include <algorithm>
 
-
 namespace holdfast::sim {
-namespace {
 
-std::vector<std::string_view> parts(std::string_view path) {
+std::vector<std::string_view> path_parts(std::string_view path) {
   std::vector<std::string_view> out;
   while (!path.empty()) {
     size_t n = std::min(path.find('/'), path.size());
@@ -18,6 +16,8 @@ std::vector<std::string_view> parts(std::string_view path) {
   }
   return out;
 }
+
+namespace {
 
 std::unexpected<Error> not_found(std::string_view path) {
   return fail(Code::kNotFound, fmt::format("{}: no such file or directory", path));
@@ -50,7 +50,7 @@ InodePtr DiskModel::new_inode(bool directory) {
 
 Result<InodePtr> DiskModel::find(std::string_view path) const {
   InodePtr at = root_;
-  for (std::string_view part : parts(path)) {
+  for (std::string_view part : path_parts(path)) {
     auto it = at->names.find(std::string(part));
     if (it == at->names.end()) return not_found(path);
     at = it->second;
@@ -59,7 +59,7 @@ Result<InodePtr> DiskModel::find(std::string_view path) const {
 }
 
 Result<DiskModel::Place> DiskModel::place(std::string_view path) const {
-  auto all = parts(path);
+  auto all = path_parts(path);
   if (all.empty() || all.back() == "..") return fail(Code::kExists, "the root of a disk is always there");
   InodePtr at = root_;
   for (size_t i = 0; i + 1 < all.size(); ++i) {
@@ -264,55 +264,6 @@ void DiskModel::release_locks() {
   for (auto& [number, inode] : inodes_) inode->locked = false;
 }
 
-Result<Inode*> DiskModel::durable_file(std::string_view path, uint64_t offset, uint64_t length) {
-  const Inode* at = root_.get();
-  for (std::string_view part : parts(path)) {
-    auto it = at->durable_names.find(std::string(part));
-    if (it == at->durable_names.end()) return not_found(path);
-    at = it->second.get();
-  }
-  if (at->directory || offset + length > at->durable.size()) return not_found(path);
-  return inodes_.at(at->number);
-}
-
-Result<> DiskModel::flip_bit(std::string_view path, uint64_t offset, uint8_t bit, FaultCounts& counts) {
-  HF_TRY(file, durable_file(path, offset, 1));
-  char was;
-  file->durable.read(offset, MutableBytes(&was, 1));
-  char now = static_cast<char>(was ^ (1 << (bit & 7)));
-  return overwrite(path, offset, Bytes(&now, 1), Fault::kBitFlip, counts);
-}
-
-Result<> DiskModel::overwrite(std::string_view path, uint64_t offset, Bytes content, Fault kind, FaultCounts& counts) {
-  HF_TRY(file, durable_file(path, offset, content.size()));
-  file->durable.write(offset, content);
-  for (uint64_t i = 0; i < content.size(); ++i) {
-    uint64_t at = offset + i;
-    bool dirty = std::ranges::any_of(file->pending, [&](const Change& c) {
-      return c.kind == Change::Kind::kSize ? c.offset <= at : c.offset <= at && at < c.offset + c.length;
-    });
-    if (dirty || file->diverged || at >= file->cache.size()) continue;
-    used_pages_ -= file->cache.pages();
-    file->cache.write(at, content.substr(i, 1));
-    used_pages_ += file->cache.pages();
-  }
-  damage_.push_back({std::string(path), file->number, offset, content.size(), kind});
-  counts.hit(kind);
-  return {};
-}
-
-Result<> DiskModel::make_unreadable(std::string_view path, uint64_t offset, uint64_t length, FaultCounts& counts) {
-  HF_TRY(file, durable_file(path, offset, length));
-  file->unreadable.emplace_back(offset, offset + length);
-  damage_.push_back({std::string(path), file->number, offset, length, Fault::kLatentError});
-  counts.hit(Fault::kLatentError);
-  return {};
-}
-
-bool DiskModel::readable(const Inode& file, uint64_t offset, uint64_t length) const {
-  return std::ranges::none_of(file.unreadable, [&](const auto& bad) { return bad.first < offset + length && offset < bad.second; });
-}
-
 std::unique_ptr<DiskModel> DiskModel::clone() const {
   auto copy = std::make_unique<DiskModel>(quota_bytes_);
   std::map<const Inode*, InodePtr> twins;
@@ -371,7 +322,7 @@ void collect_files(const Inode& dir, const std::string& path, std::vector<std::s
 
 const Inode* DurableView::find(std::string_view path) const {
   const Inode* at = &disk_->root();
-  for (std::string_view part : parts(path)) {
+  for (std::string_view part : path_parts(path)) {
     auto it = at->durable_names.find(std::string(part));
     if (it == at->durable_names.end()) return nullptr;
     at = it->second.get();
@@ -389,7 +340,7 @@ std::vector<io::DirEntry> DurableView::list(std::string_view path) const {
 std::vector<std::string> DurableView::files(std::string_view path) const {
   std::vector<std::string> out;
   std::string base;
-  for (std::string_view part : parts(path)) base += (base.empty() ? "" : "/") + std::string(part);
+  for (std::string_view part : path_parts(path)) base += (base.empty() ? "" : "/") + std::string(part);
   if (const Inode* dir = find(path)) collect_files(*dir, base, out);
   return out;
 }

@@ -95,6 +95,9 @@ struct Damage {
   Fault kind;
 };
 
+/// The names that a path is made of; empty parts and "." left out.
+std::vector<std::string_view> path_parts(std::string_view path);
+
 class DiskModel {
  public:
   explicit DiskModel(uint64_t quota_bytes);
@@ -138,6 +141,13 @@ class DiskModel {
   Result<> overwrite(std::string_view path, uint64_t offset, Bytes content, Fault kind, FaultCounts& counts);
   /// Reads of any byte of that range fail with kIo until it is written again.
   Result<> make_unreadable(std::string_view path, uint64_t offset, uint64_t length, FaultCounts& counts);
+  /// Everything written so far becomes durable, as by a sync of every file and directory; what a failed sync marked
+  /// clean is dropped.
+  void settle();
+  /// A file, or a directory with all that is in it, is gone. The disk was settled, and nothing is open.
+  Result<> take_away(std::string_view path, Fault kind, FaultCounts& counts);
+  /// A file with this content stands there, in place of what was; directories above it are made. As above.
+  Result<> put(std::string_view path, Bytes content, Fault kind, FaultCounts& counts);
   bool readable(const Inode& file, uint64_t offset, uint64_t length) const;
   const std::vector<Damage>& damage() const { return damage_; }
 
@@ -183,6 +193,7 @@ class DiskModel {
   void make_names_durable(const Inode* dir, uint64_t mark);
   Result<> need_room(const Inode& file, uint64_t offset, uint64_t length);
   void drop_cache(Inode& file);
+  void make_tree(std::string_view path);
 
   std::map<uint64_t, Inode*> inodes_;  ///< all that take room
   uint64_t quota_bytes_;

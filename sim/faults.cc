@@ -90,7 +90,10 @@ constexpr std::string_view kFaultNames[] = {"process-death",
                                             "pause",
                                             "clock-drift",
                                             "clock-skew",
-                                            "clock-jump"};
+                                            "clock-jump",
+                                            "wiped",
+                                            "foreign",
+                                            "stale"};
 static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::kCount));
 
 bool is_off(const FaultField& f) { return f.fault_class != kShape; }
@@ -162,6 +165,9 @@ bool is_struck(Fault fault) {
     case Fault::kLostWrite:
     case Fault::kMisdirected:
     case Fault::kOldBlock:
+    case Fault::kWiped:
+    case Fault::kForeign:
+    case Fault::kStale:
     case Fault::kSlowDisk:
     case Fault::kNetStall:
     case Fault::kNetReset:

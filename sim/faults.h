@@ -143,6 +143,9 @@ enum class Fault : uint8_t {
   kClockDrift,
   kClockSkew,
   kClockJump,
+  kWiped,           ///< files are gone
+  kForeign,         ///< files of another node stand there
+  kStale,           ///< files are as they were earlier
   kCount,
 };
 

@@ -287,5 +287,30 @@ TEST(DiskModel, SameSeedSameSurvivors) {
   }
 }
 
+TEST(DiskModel, ASettledDiskLosesFilesAndIsGivenOthersForGood) {
+  Bench b;
+  DiskModel disk(kQuota);
+  ASSERT_TRUE(disk.create("d", true));
+  make(disk, "d/f", "its own");
+  make(disk, "d/g", "its own, too");
+  disk.settle();
+  EXPECT_TRUE(disk.put("d/f", "another's", Fault::kForeign, b.counts));
+  EXPECT_TRUE(disk.put("new/sub/h", "older", Fault::kStale, b.counts));
+  EXPECT_TRUE(disk.take_away("d/g", Fault::kWiped, b.counts));
+  EXPECT_FALSE(disk.take_away("d/g", Fault::kWiped, b.counts)) << "gone already";
+  for (int look = 0; look < 2; ++look) {
+    EXPECT_EQ(read(disk, "d/f"), "another's");
+    EXPECT_EQ(read(disk, "d/g"), "(missing)");
+    EXPECT_EQ(read(disk, "new/sub/h"), "older");
+    disk.power_loss(kLoseAll, b.stream, b.counts);
+  }
+  EXPECT_EQ(DurableView(disk).files(), (std::vector<std::string>{"d/f", "new/sub/h"}));
+  uint64_t free = disk.free_bytes();
+  EXPECT_TRUE(disk.take_away("new", Fault::kWiped, b.counts));
+  EXPECT_EQ(disk.free_bytes(), free + kPageBytes) << "with all that was in it";
+  EXPECT_EQ(disk.damage().size(), 4u);
+  EXPECT_EQ(b.counts[Fault::kForeign] + b.counts[Fault::kStale] + b.counts[Fault::kWiped], 4u);
+}
+
 }  // namespace
 }  // namespace holdfast::sim

@@ -61,6 +61,11 @@ TEST(World, EveryFaultFiresSomewhere) {
         for (Fault kind : {Fault::kLostWrite, Fault::kMisdirected, Fault::kOldBlock})
           (void)disk.overwrite(files.back(), 8, "another", kind, w.world.counts());
         (void)disk.make_unreadable(files.back(), 0, kSectorBytes, w.world.counts());
+        auto another = disk.clone();
+        another->settle();
+        for (Fault kind : {Fault::kForeign, Fault::kStale})
+          (void)another->put("lost", "another", kind, w.world.counts());
+        (void)another->take_away("lost", Fault::kWiped, w.world.counts());
       });
     w.run();
     counts.add(w.world.counts());
