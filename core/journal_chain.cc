@@ -207,8 +207,22 @@ class ChainBuilder {
     }
     // Otherwise it stood where the chain ends, or at the start of the next segment when nothing was ever written there.
     if (end_segment_) d.place = {segments_[*end_segment_].seq, end_offset_};
-    if (!out_.cuts.empty()) d.place = {segments_[out_.cuts.front().segment].seq, out_.cuts.front().from};
+    if (out_.cuts.empty()) return d;
+    d.place = {segments_[out_.cuts.front().segment].seq, out_.cuts.front().from};
+    if (auto place = end_of_segment_before(out_.cuts.front())) d.place = *place;
     return d;
+  }
+
+  // When what was cut is a whole segment that begins with a sound group: the hole is in the segment that it names,
+  // behind what is there.
+  std::optional<JournalPlace> end_of_segment_before(const CutRange& cut) const {
+    const ScannedSegment& segment = segments_[cut.segment];
+    if (segment.groups.empty() || segment.groups.front().header.place.offset != cut.from ||
+        !segment.groups.front().sound)
+      return std::nullopt;
+    auto before = std::ranges::find(segments_, segment.previous, &ScannedSegment::seq);
+    if (before == segments_.end()) return std::nullopt;
+    return JournalPlace{before->seq, before->groups.empty() ? before->start : before->groups.back().end()};
   }
 
   // Where, before that group, its segment is not what was written: the chain broke there.
@@ -238,11 +252,37 @@ class ChainBuilder {
 
 }  // namespace
 
-ChainDecision decide_chain(const JournalPosition& base, const std::vector<ScannedSegment>& segments) {
+namespace {
+
+/// The newest that is named and not there. Segments that were removed unused, or superseded before they were, are named
+/// by none that came after.
+std::optional<LostSegment> find_missing(const JournalPosition& base, const std::vector<ScannedSegment>& segments) {
+  if (segments.empty() || MUTANT("missing-segment-unnoticed")) return std::nullopt;
+  const ScannedSegment* at = &segments.back();
+  while (at->previous != SegmentSeq(0) && at->previous >= base.segment) {
+    auto before = std::ranges::lower_bound(segments, at->previous, {}, &ScannedSegment::seq);
+    if (before->seq != at->previous) return LostSegment{at->previous, at->seq};
+    at = &*before;
+  }
+  return std::nullopt;
+}
+
+ChainDecision decide(const JournalPosition& base, const std::vector<ScannedSegment>& segments) {
   ChainDecision strict = ChainBuilder(base, segments, ChainBuilder::Over::kSound).build();
   if (!strict.damage) return strict;
   ChainDecision lenient = ChainBuilder(base, segments, ChainBuilder::Over::kNamedDamage).build();
   return lenient.damage ? strict : lenient;
+}
+
+}  // namespace
+
+ChainDecision decide_chain(const JournalPosition& base, const std::vector<ScannedSegment>& segments) {
+  ChainDecision decision = decide(base, segments);
+  decision.lost = find_missing(base, segments);
+  bool outdated = !segments.empty() && segments.front().outdated && decision.chain.empty();
+  if (!decision.lost && outdated && !MUTANT("older-segment-accepted"))
+    decision.lost = LostSegment{base.segment, SegmentSeq(0)};
+  return decision;
 }
 
 }  // namespace holdfast::core

@@ -15,6 +15,10 @@
 // Only where a later group of the same chain proves that these bytes were durable as they were written: what a crash tore and a later
 // life superseded stays cut. If that leads past the proof, the log is whole but for what is condemned. Otherwise it is damaged.
 //
+// A segment that is gone, or is as it was earlier, takes its groups along with what they prove. What is left tells:
+// each segment names the one that the log was in when it was made, so from the newest one back to the base all of these
+// must be there; and where nothing follows the base, the group that ends there must be.
+//
 // The unproven end of the chain is sound as read, but may have been read from a page cache that the disk never saw: recovery writes it again into
 // a new segment. So may seals at its end: the log goes on from the last proven entry group, not from them.
 #pragma once
@@ -47,6 +51,13 @@ struct JournalDamage {
   bool operator==(const JournalDamage&) const = default;
 };
 
+/// A segment that held the log and does not any more.
+struct LostSegment {
+  SegmentSeq segment;
+  SegmentSeq named_by;  ///< the segment that names it; 0: the base
+  bool operator==(const LostSegment&) const = default;
+};
+
 struct ChainDecision {
   std::vector<ChainLink> chain;
   size_t proven = 0;  ///< chain[0 .. proven) are on the disk for sure; the rest is to be copied
@@ -57,6 +68,7 @@ struct ChainDecision {
   std::vector<ChainLink> condemned;  ///< groups of the chain that are not sound
   std::vector<JournalPlace> lost_seals;  ///< damaged blocks that the chain goes on behind
   std::vector<size_t> unused;  ///< segments above the chain that hold nothing at all: spares of an earlier life
+  std::optional<LostSegment> lost;
   std::optional<JournalDamage> damage;
 };
 

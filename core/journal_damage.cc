@@ -68,6 +68,15 @@ io::Task<std::string> describe_damage(io::Disk& disk, std::string directory, Jou
                         path, damage.place.offset, lost, touched);
 }
 
+std::string describe_lost(const std::string& directory, LostSegment lost) {
+  std::string path = directory + "/" + segment_name(lost.segment);
+  std::string what =
+      lost.named_by == SegmentSeq(0)
+          ? path + " is an older one: the end of the log that the MANIFEST names is not in it"
+          : fmt::format("{} is missing, and {} says that the log was in it", path, segment_name(lost.named_by));
+  return what + ". Restore the file from a backup, or give up what is lost with holdfastd repair --accept-loss";
+}
+
 io::Task<std::string> describe_condemned(io::Disk& disk, std::string directory, JournalIdentity identity, GroupHeader group) {
   std::string path = directory + "/" + segment_name(group.place.segment);
   auto remains = co_await read_remains(disk, path, group.place.offset, kGroupHeaderBytes + group.payload_bytes);

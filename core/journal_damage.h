@@ -11,6 +11,9 @@ namespace holdfast::core {
 /// One sentence that names file, offset and LSNs and, where entry headers can still be read, what the damaged entries touch.
 io::Task<std::string> describe_damage(io::Disk& disk, std::string directory, JournalIdentity identity, JournalDamage damage);
 
+/// One sentence that names the segment and what tells that it held the log.
+std::string describe_lost(const std::string& directory, LostSegment lost);
+
 /// One sentence about a group of the log that is not sound, and what cannot be read any more because of it.
 io::Task<std::string> describe_condemned(io::Disk& disk, std::string directory, JournalIdentity identity, GroupHeader group);
 

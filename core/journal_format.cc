@@ -9,7 +9,7 @@ namespace {
 
 constexpr char kSegmentMagic[8] = {'H', 'F', 'S', 'E', 'G', 'M', 'N', 'T'};
 constexpr char kGroupMagic[8] = {'H', 'F', 'G', 'R', 'O', 'U', 'P', '\n'};
-constexpr uint32_t kSegmentVersion = 1;
+constexpr uint32_t kSegmentVersion = 2;
 constexpr uint16_t kGroupVersion = 2;
 constexpr uint16_t kFlagClean = 1;
 constexpr size_t kSegmentHeaderBytes = 64;  // the rest of its block is zeros
@@ -53,7 +53,7 @@ LogKey::LogKey(JournalIdentity identity) {
   seed_ = crc32c({b, sizeof b});
 }
 
-// --- Segment header: magic 8, crc u32, version u32, cluster u64, server u64, seq u64, bytes u64, zeros.
+// --- Segment header: magic 8, crc u32, version u32, cluster u64, server u64, seq u64, bytes u64, previous u64, zeros.
 
 Buffer encode_segment_header(const SegmentHeader& header) {
   Buffer block(kJournalBlock, '\0');
@@ -64,6 +64,7 @@ Buffer encode_segment_header(const SegmentHeader& header) {
   store_le(p + 24, header.identity.server_id);
   store_le(p + 32, header.seq.value);
   store_le(p + 40, header.bytes);
+  store_le(p + 48, header.previous.value);
   store_le(p + 8, crc32c({p + 12, kSegmentHeaderBytes - 12}));
   return block;
 }
@@ -78,7 +79,10 @@ Found parse_segment_header(Bytes block, JournalIdentity identity, SegmentSeq seq
   out.identity.server_id = in.le<uint64_t>();
   out.seq = SegmentSeq(in.le<uint64_t>());
   out.bytes = in.le<uint64_t>();
-  if (version != kSegmentVersion || !all_zero(block.substr(48))) return Found::kBad;
+  out.previous = SegmentSeq(in.le<uint64_t>());
+  bool known = version == kSegmentVersion || (version == 1 && out.previous == SegmentSeq(0));
+  if (!known || !all_zero(block.substr(56)) || (out.previous >= out.seq && out.previous != SegmentSeq(0)))
+    return Found::kBad;
   bool ours = out.identity.cluster_id == identity.cluster_id && out.identity.server_id == identity.server_id;
   return ours && out.seq == seq ? Found::kGood : Found::kForeign;
 }

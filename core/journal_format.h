@@ -52,6 +52,7 @@ struct SegmentHeader {
   JournalIdentity identity;
   SegmentSeq seq;
   uint64_t bytes = 0;  ///< size of the file
+  SegmentSeq previous;  ///< that the log was in when this one was made; 0: none, or made by a version that did not say
 };
 
 /// One block.

@@ -30,8 +30,10 @@ class Recovery {
     HF_CO_CHECK_OK(co_await list_files());
     HF_CO_CHECK_OK(co_await scan());
     decision_ = decide_chain(base_, scanned_);
-    if (decision_.damage) {
-      std::string what = co_await describe_damage(disk_, directory_, identity_, *decision_.damage);
+    if (decision_.lost || decision_.damage) {
+      SOMETIMES(decision_.lost.has_value(), "journal-segment-lost");
+      std::string what = decision_.lost ? describe_lost(directory_, *decision_.lost)
+                                        : co_await describe_damage(disk_, directory_, identity_, *decision_.damage);
       if (!options_.accept_loss) co_return fail(Code::kCorrupt, std::move(what));
       notes_.push_back("given up: " + what);
     }
@@ -83,12 +85,14 @@ class Recovery {
         co_return fail(Code::kCorrupt, fmt::format("{} has {} bytes and no group can start at {}, where the checkpoint says "
                                                    "that the log goes on; restore it from a backup", path(seq), bytes.size(), start));
       ScannedSegment s = scan_segment(bytes, seq, start, identity_);
+      s.outdated = first && is_outdated(bytes, base_, identity_);
       HF_CO_CHECK_OK(check_segment(s));
       scanned_.push_back(std::move(s));
     }
     bool base_there = !scanned_.empty() && scanned_.front().seq == base_.segment;
     if (base_.segment.value != 0 && !base_there)
-      co_return fail(Code::kCorrupt, fmt::format("{} is missing; the log after LSN {} is in it. Restore it from a backup",
+      co_return fail(Code::kCorrupt, fmt::format("{} is missing, and the MANIFEST says that the log after LSN {} is in "
+                                                 "it. Restore it from a backup",
                                                  path(base_.segment), base_.lsn.value));
     co_return Result<>();
   }
@@ -96,7 +100,7 @@ class Recovery {
   Result<> check_segment(const ScannedSegment& s) {
     if (s.header == Found::kNewer || s.newer)
       return fail(Code::kUnsupported, path(s.seq) + " was written by a newer version of Holdfast; start that one");
-    if (s.header == Found::kForeign)
+    if (s.header == Found::kForeign && !MUTANT("segment-of-another-cluster-accepted"))
       return fail(Code::kCorrupt, path(s.seq) + " belongs to another server or is not where it was; put back the right file");
     if (s.header == Found::kBad)
       notes_.push_back(path(s.seq) + " has a damaged header; its groups carry their own");
@@ -130,7 +134,10 @@ class Recovery {
   }
 
   SegmentPlan plan(uint64_t group_bytes) {
-    SegmentPlan p{directory_, identity_, next_, std::max(options_.segment_bytes, segment_bytes_for(group_bytes))};
+    // What the log is in so far: what is copied makes the segments after that superfluous.
+    SegmentSeq previous = groups_.empty() ? base_.segment : groups_.back().header.place.segment;
+    uint64_t size = std::max(options_.segment_bytes, segment_bytes_for(group_bytes));
+    SegmentPlan p{directory_, identity_, next_, size, previous};
     ++next_;
     return p;
   }

@@ -22,7 +22,10 @@ ScannedSegment scan_segment(Bytes file, SegmentSeq seq, uint64_t start, JournalI
   out.start = start;
   SegmentHeader header;
   out.header = parse_segment_header(file.substr(0, kJournalBlock), identity, seq, header);
-  if (out.header == Found::kGood) out.expected_bytes = header.bytes;
+  if (out.header == Found::kGood) {
+    out.expected_bytes = header.bytes;
+    out.previous = header.previous;
+  }
   out.used_end = used_end(file, start);
 
   LogKey key(identity);
@@ -42,6 +45,19 @@ ScannedSegment scan_segment(Bytes file, SegmentSeq seq, uint64_t start, JournalI
     out.groups.push_back(group);
   }
   return out;
+}
+
+bool is_outdated(Bytes file, const JournalPosition& base, JournalIdentity identity) {
+  if (base.offset < 2 * kJournalBlock || base.offset > file.size()) return false;
+  if (!all_zero(file.substr(base.offset - kJournalBlock, kJournalBlock))) return false;
+  LogKey key(identity);
+  GroupHeader group;
+  for (uint64_t offset = kJournalBlock; offset < base.offset; offset += group_alignment()) {
+    if (parse_group_header(file.substr(offset), {base.segment, offset}, key, group) != Found::kGood) continue;
+    bool ends_there = offset + group.extent() == base.offset;
+    if (ends_there && chain_hash(file.substr(offset, kGroupHeaderBytes)) == base.chain) return false;
+  }
+  return true;
 }
 
 }  // namespace holdfast::core

@@ -22,13 +22,19 @@ struct ScannedSegment {
   Found header = Found::kBad;
   uint64_t bytes = 0;           ///< size of the file
   uint64_t expected_bytes = 0;  ///< what its header says; 0 when the header is bad
+  SegmentSeq previous;          ///< likewise
   uint64_t start = kJournalBlock;  ///< where its first group of interest should be
   bool newer = false;              ///< a group in it is of a newer format
+  bool outdated = false;           ///< of the base's segment: is_outdated()
   uint64_t used_end = 0;           ///< no byte at or after this offset is other than zero
   std::vector<ScannedGroup> groups;  ///< by offset: every valid header from `start` on, sound or not
 };
 
 /// Scans a whole segment file from `start` (a group boundary, at least kJournalBlock).
 ScannedSegment scan_segment(Bytes file, SegmentSeq seq, uint64_t start, JournalIdentity identity);
+
+/// Whether the base's segment is as it was before the base: the group that ends there was never written in it. (One
+/// that is damaged was.)
+bool is_outdated(Bytes file, const JournalPosition& base, JournalIdentity identity);
 
 }  // namespace holdfast::core

@@ -18,7 +18,7 @@ std::string draft_path(const SegmentPlan& plan) { return segment_path(plan).appe
 
 io::Task<Result<>> fill_segment(io::File& file, const SegmentPlan& plan) {
   HF_CO_CHECK_OK(co_await file.preallocate(0, plan.bytes));
-  Buffer header = encode_segment_header({plan.identity, plan.seq, plan.bytes});
+  Buffer header = encode_segment_header({plan.identity, plan.seq, plan.bytes, plan.previous});
   co_return co_await io::write_fully(file, 0, header);
 }
 
@@ -69,8 +69,13 @@ io::Task<Result<SegmentPtr>> create_segment(io::Disk& disk, SegmentPlan plan) {
 }
 
 SegmentSupply::SegmentSupply(io::Disk& disk, std::string directory, JournalIdentity identity, uint64_t segment_bytes,
-                             SegmentSeq next)
-    : disk_(disk), directory_(std::move(directory)), identity_(identity), segment_bytes_(segment_bytes), next_(next) {}
+                             SegmentSeq in_use, SegmentSeq next)
+    : disk_(disk),
+      directory_(std::move(directory)),
+      identity_(identity),
+      segment_bytes_(segment_bytes),
+      in_use_(in_use),
+      next_(next) {}
 
 io::Task<void> SegmentSupply::run(Events events) {
   while (!closed_) {
@@ -91,7 +96,7 @@ io::Task<void> SegmentSupply::make_spare(Events& events) {
     spare_.reset();
     (void)co_await disk_.remove(path);
   }
-  SegmentPlan plan{directory_, identity_, next_, wanted()};
+  SegmentPlan plan{directory_, identity_, next_, wanted(), in_use_};
   ++next_;
   auto made = co_await create_segment(disk_, plan);
   if (made) {
@@ -121,6 +126,7 @@ io::Task<SegmentPtr> SegmentSupply::take(uint64_t bytes) {
   needed_ = 0;
   SegmentPtr taken = closed_ ? nullptr : std::move(spare_);
   spare_.reset();
+  if (taken) in_use_ = taken->seq;
   wake_.notify_all();
   co_return taken;
 }

@@ -42,6 +42,7 @@ struct SegmentPlan {
   JournalIdentity identity;
   SegmentSeq seq;
   uint64_t bytes = 0;
+  SegmentSeq previous;  ///< that the log is in now; 0: none yet
 };
 
 /// Makes <seq>.new with zeros and a header; not durable, and not a segment yet.
@@ -60,7 +61,9 @@ class SegmentSupply {
     std::function<void(Error)> failed;
   };
 
-  SegmentSupply(io::Disk& disk, std::string directory, JournalIdentity identity, uint64_t segment_bytes, SegmentSeq next);
+  /// `in_use`: the segment that the log is in.
+  SegmentSupply(io::Disk& disk, std::string directory, JournalIdentity identity, uint64_t segment_bytes,
+                SegmentSeq in_use, SegmentSeq next);
 
   /// The task that makes the spares; ends after close().
   io::Task<void> run(Events events);
@@ -80,6 +83,7 @@ class SegmentSupply {
   const std::string directory_;
   const JournalIdentity identity_;
   const uint64_t segment_bytes_;
+  SegmentSeq in_use_;
   SegmentSeq next_;
   SegmentPtr spare_;
   uint64_t needed_ = 0;  ///< bytes that somebody waits for

@@ -17,7 +17,7 @@ JournalWriter::JournalWriter(io::Host& host, io::Executor& executor, std::string
       options_(options),
       incarnation_(host.random.entropy64()),
       encoder_(LogKey(identity)),
-      supply_(host.disk, directory_, identity, options.segment_bytes, tail.next),
+      supply_(host.disk, directory_, identity, options.segment_bytes, tail.segment->seq, tail.next),
       segment_(std::move(tail.segment)),
       segments_(std::move(tail.segments)),
       chain_(tail.chain),

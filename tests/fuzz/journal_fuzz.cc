@@ -2,6 +2,8 @@
 //
 // Input: a byte that says how (bit 0: changes, bit 1: with checksums put right, bits 2-3: how many segments), a byte that says where the base is, then
 // either the segments' bytes or changes of 4 bytes each: block, offset in it (2), new byte.
+#include <algorithm>
+
 #include "core/journal_chain.h"
 #include "io/base/crc32c.h"
 #include "tests/fuzz/fuzz.h"
@@ -14,8 +16,8 @@ using namespace core;
 
 constexpr std::string_view kDrawing =
     "1: [1-3] [4-5 d3] [6-6 d5]\n"
-    "3: <5 [6-6 d5] [7-9 d6 wide] [seal d9]\n"
-    "4: [10-10 d9]";
+    "3 after 1: <5 [6-6 d5] [7-9 d6 wide] [seal d9]\n"
+    "4 after 3: [10-10 d9]";
 
 std::vector<Buffer> seeds() {
   std::vector<Buffer> out;
@@ -26,6 +28,10 @@ std::vector<Buffer> seeds() {
   out.push_back(changes);
   Buffer whole("\x00\x00", 2);
   whole += test::JournalImage("1: [1-2] [3-3 d2]").files()[SegmentSeq(1)].substr(0, 4 * kJournalBlock);
+  out.push_back(whole);
+  whole[0] = 4;  // two segments, the second names the first
+  for (std::string_view drawing : {"1: [1-2]", "2 after 1: [3-3 d2]"})
+    whole += test::JournalImage(drawing).files().begin()->second.substr(0, 2 * kJournalBlock);
   out.push_back(whole);
   return out;
 }
@@ -89,6 +95,9 @@ void check_decision(const ChainDecision& d, const JournalPosition& base, const s
   FUZZ_CHECK(condemned == d.condemned.size() && unlinked <= d.lost_seals.size());
   FUZZ_CHECK(d.last == last && d.proven <= d.chain.size());
   FUZZ_CHECK(d.damage.has_value() == (d.proof > d.last));
+  if (d.lost && d.lost->named_by != SegmentSeq(0))
+    FUZZ_CHECK(d.lost->segment >= base.segment && d.lost->segment < d.lost->named_by &&
+               std::ranges::none_of(segments, [&](const ScannedSegment& s) { return s.seq == d.lost->segment; }));
   for (const CutRange& c : d.cuts) FUZZ_CHECK(c.from < c.to && c.to <= segments[c.segment].bytes);
 }
 
@@ -114,6 +123,7 @@ HOLDFAST_FUZZER(journal, seeds) {
   for (const auto& [seq, file] : files) {
     if (seq < base.segment) continue;
     segments.push_back(scan_segment(file, seq, seq == base.segment ? base.offset : kJournalBlock, test::kImageIdentity));
+    segments.back().outdated = seq == base.segment && is_outdated(file, base, test::kImageIdentity);
     for (const ScannedGroup& g : segments.back().groups) {
       check_group(g, file, seq);
       read_entries(g, file);

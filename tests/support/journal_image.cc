@@ -50,8 +50,11 @@ void JournalImage::draw_segment(std::string_view line) {
   size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
   SegmentSeq seq(number(line.substr(line.find_first_not_of(' '))));
+  constexpr std::string_view kAfter = " after ";
+  size_t after = std::min(line.find(kAfter), colon);
+  SegmentSeq previous(after < colon ? number(line.substr(after + kAfter.size())) : 0);
   Buffer& file = files_[seq];
-  file = encode_segment_header({kImageIdentity, seq, kImageSegmentBytes});
+  file = encode_segment_header({kImageIdentity, seq, kImageSegmentBytes, previous});
   file.resize(kImageSegmentBytes, '\0');
   uint64_t offset = kJournalBlock;
   line.remove_prefix(colon + 1);
@@ -112,9 +115,11 @@ void JournalImage::set_base(Lsn lsn) {
 
 std::vector<ScannedSegment> JournalImage::scan() const {
   std::vector<ScannedSegment> out;
-  for (const auto& [seq, file] : files_)
-    if (seq >= base_.segment)
-      out.push_back(scan_segment(file, seq, seq == base_.segment ? base_.offset : kJournalBlock, kImageIdentity));
+  for (const auto& [seq, file] : files_) {
+    if (seq < base_.segment) continue;
+    out.push_back(scan_segment(file, seq, seq == base_.segment ? base_.offset : kJournalBlock, kImageIdentity));
+    out.back().outdated = seq == base_.segment && is_outdated(file, base_, kImageIdentity);
+  }
   return out;
 }
 
@@ -138,6 +143,7 @@ std::string JournalImage::decision() const {
   for (JournalPlace p : d.lost_seals) out += fmt::format("; lost seal {}@{}", p.segment.value, p.offset);
   for (const CutRange& c : d.cuts) out += fmt::format("; cut {}@{}", segments[c.segment].seq.value, c.from);
   for (size_t s : d.unused) out += fmt::format("; unused {}", segments[s].seq.value);
+  if (d.lost) out += fmt::format("; segment {} is lost, named by {}", d.lost->segment.value, d.lost->named_by.value);
   if (d.damage)
     out += fmt::format("; damaged {}@{}{} lost {}-{}", d.damage->place.segment.value, d.damage->place.offset,
                        d.damage->header ? " below its header" : "", d.damage->first_lost.value, d.damage->proven.value);

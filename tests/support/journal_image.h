@@ -2,6 +2,7 @@
 // decision about them becomes text.
 //
 //   "1: [1-3] [4-5 d3] [seal d5 clean]" segment 1 with two groups and a seal; d: the durable LSN in the header (else 0)
+//   "3 after 2: [6-6]" its header names segment 2 as the one before
 //   "1: [1-3] [4-5 !payload]" a byte of its entries flipped; !header: a byte of its header; !zero: never written;
 //   !padding "3: <3 [4-5]" goes on after LSN 3 instead of after the group drawn before "2:" a segment that was never
 //   used

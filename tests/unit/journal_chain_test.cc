@@ -118,6 +118,47 @@ TEST(JournalChain, AVanishedSegmentIsDamageWhenProven) {
   EXPECT_EQ(image.decision(), "log 1-3; last 3, proof 5; cut 3@4096; damaged 3@4096 lost 4-5");
 }
 
+TEST(JournalChain, ASegmentThatIsNamedMustBeThere) {
+  JournalImage image("1: [1-3]\n2 after 1: [4-5 d3]\n3 after 2:");
+  EXPECT_EQ(image.decision(), "log 1-3 | 4-5; last 5, proof 3; unused 3");
+  image.files().erase(SegmentSeq(2));
+  EXPECT_EQ(image.decision(), "log | 1-3; last 3, proof 0; unused 3; segment 2 is lost, named by 3");
+}
+
+TEST(JournalChain, ASegmentAsItWasEarlierIsWhereTheLogBreaks) {
+  JournalImage image("1: [1-3]\n2 after 1: [4-5 d3] [6-6 d5]\n3 after 2: [7-7 d6]");
+  Buffer& file = image.files().at(SegmentSeq(2));
+  file.replace(2 * core::kJournalBlock, core::kJournalBlock, Buffer(core::kJournalBlock, '\0'));
+  EXPECT_EQ(image.decision(), "log 1-3 4-5; last 5, proof 6; cut 3@4096; damaged 2@8192 lost 6-6");
+  file.replace(core::kJournalBlock, core::kJournalBlock, Buffer(core::kJournalBlock, '\0'));
+  EXPECT_EQ(image.decision(), "log 1-3; last 3, proof 6; cut 3@4096; unused 2; damaged 2@4096 lost 4-6");
+}
+
+TEST(JournalChain, OnlyWhatTheNewestSegmentLeadsToMustBeThere) {
+  // 2 and 3 were never used and removed by the next life, which made 4; the removal of 3 did not last.
+  JournalImage image("1: [1-3]\n3 after 2:\n4 after 1: [4-4 d3]");
+  EXPECT_EQ(image.decision(), "log 1-3 | 4-4; last 4, proof 3");
+  // Below the base nothing is asked for.
+  JournalImage old("1: [1-3]\n2 after 1: [4-4 d3] [5-5 d4]\n3 after 2:");
+  old.set_base(Lsn(4));
+  old.files().erase(SegmentSeq(1));
+  EXPECT_EQ(old.decision(), "log | 5-5; last 5, proof 4; unused 3");
+}
+
+TEST(JournalChain, ABaseThatItsSegmentHasNotReachedIsALostSegment) {
+  JournalImage image("1: [1-3] [4-4 d3] [5-5 d4]");
+  image.set_base(Lsn(5));
+  EXPECT_EQ(image.decision(), "log; last 5, proof 5");
+  Buffer& file = image.files().at(SegmentSeq(1));
+  Buffer whole = file;
+  file.replace(3 * core::kJournalBlock, core::kJournalBlock, Buffer(core::kJournalBlock, '\0'));
+  EXPECT_EQ(image.decision(), "log; last 5, proof 5; segment 1 is lost, named by 0");
+  // A group that is damaged was there.
+  file = whole;
+  file[3 * core::kJournalBlock + 70] ^= 1;
+  EXPECT_EQ(image.decision(), "log; last 5, proof 5");
+}
+
 TEST(JournalChain, TheCopyOfAnUnprovenEndSupersedesIt) {
   EXPECT_EQ(decide("1: [1-3] [4-5 d3] [6-6 d3]\n"
                    "3: <3 [4-5 d3] [6-6 d3]"),

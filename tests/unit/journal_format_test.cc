@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "core/journal_segment.h"
+#include "io/base/crc32c.h"
 #include "io/base/random.h"
 #include "tests/support/journal_image.h"
 
@@ -133,6 +134,31 @@ TEST(JournalFormat, ASegmentHeaderIsGoodForItsLogAndNumberAlone) {
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     ASSERT_EQ(parse_segment_header(bad, kImageIdentity, SegmentSeq(7), h), Found::kBad) << "bit " << bit;
   }
+}
+
+TEST(JournalFormat, ASegmentHeaderNamesAnEarlierSegmentOrNone) {
+  SegmentHeader h;
+  for (uint64_t previous : {0, 1, 6}) {
+    Buffer block = encode_segment_header({kImageIdentity, SegmentSeq(7), 65536, SegmentSeq(previous)});
+    EXPECT_EQ(parse_segment_header(block, kImageIdentity, SegmentSeq(7), h), Found::kGood);
+    EXPECT_EQ(h.previous, SegmentSeq(previous));
+  }
+  for (uint64_t previous : {7, 8}) {
+    Buffer block = encode_segment_header({kImageIdentity, SegmentSeq(7), 65536, SegmentSeq(previous)});
+    EXPECT_EQ(parse_segment_header(block, kImageIdentity, SegmentSeq(7), h), Found::kBad) << previous;
+  }
+}
+
+TEST(JournalFormat, ASegmentHeaderOfVersion1IsReadAndNamesNone) {
+  Buffer block = encode_segment_header({kImageIdentity, SegmentSeq(7), 65536});
+  store_le(block.data() + 12, uint32_t{1});
+  store_le(block.data() + 8, crc32c(Bytes(block).substr(12, 52)));
+  SegmentHeader h{.previous = SegmentSeq(3)};
+  EXPECT_EQ(parse_segment_header(block, kImageIdentity, SegmentSeq(7), h), Found::kGood);
+  EXPECT_EQ(h.previous, SegmentSeq(0));
+  store_le(block.data() + 48, uint64_t{1});
+  store_le(block.data() + 8, crc32c(Bytes(block).substr(12, 52)));
+  EXPECT_EQ(parse_segment_header(block, kImageIdentity, SegmentSeq(7), h), Found::kBad) << "zero in version 1";
 }
 
 TEST(JournalFormat, SegmentNamesSortAsNumbersAndNothingElseIsOne) {
