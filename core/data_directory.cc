@@ -59,6 +59,11 @@ io::Task<Result<>> initialize(io::Host& host, const std::string& path, const Dir
   co_return co_await write_manifest(host, path, first, settings.cluster_id, settings.server_id);
 }
 
+std::string no_manifest(const std::string& path, const std::vector<std::string>& notes) {
+  std::string why = notes.empty() ? "its checkpoints are missing" : notes.front();
+  return path + " has no valid MANIFEST: " + why + "; restore what is missing, damaged or another's from a backup";
+}
+
 /// A MANIFEST from before the first checkpoint names no segment: then there must be one all the same.
 io::Task<Result<>> check_journal(io::Disk& disk, const std::string& path) {
   HF_CO_TRY(entries, co_await disk.list(path + "/journal"));
@@ -118,6 +123,24 @@ io::Task<Result<>> renew_manifest(io::Host& host, std::string path, OpenedDirect
   co_return Result<>();
 }
 
+io::Task<Result<bool>> holds_finished_start(io::Disk& disk, std::string path) {
+  HF_CO_TRY(entries, co_await disk.list(path));
+  for (const io::DirEntry& e : entries) {
+    if (e.name.starts_with("MANIFEST.") && e.name != "MANIFEST.1") co_return true;
+    if (e.name != "journal" && e.name != "db") continue;
+    HF_CO_TRY(inside, co_await disk.list(path + "/" + e.name));
+    if (e.name == "db" && !inside.empty()) co_return true;
+    for (const io::DirEntry& i : inside)
+      if (auto seq = parse_segment_name(i.name)) {
+        if (*seq != SegmentSeq(1)) co_return true;
+        // Nothing is written to the first one before the start is over.
+        HF_CO_TRY(bytes, co_await io::read_whole(disk, path + "/journal/" + i.name, UINT64_MAX));
+        if (bytes.size() > kJournalBlock && !all_zero(Bytes(bytes).substr(kJournalBlock))) co_return true;
+      }
+  }
+  co_return false;
+}
+
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options) {
   io::Disk& disk = host.disk;
   const std::string& path = options.data_path;
@@ -135,6 +158,10 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
                                             "program's; restore HOLDFAST or choose another --data-path");
     settings = co_await make_settings(host, options);
   } else if (settings && !settings->initialized) {
+    HF_CO_TRY(finished, co_await holds_finished_start(disk, path));
+    if (finished && !MUTANT("first-start-empties-a-database"))
+      co_return fail(Code::kCorrupt, path + "/HOLDFAST says that the first start was not finished, and there is a "
+                                            "database: it is an older HOLDFAST; restore it from a backup");
     // What an unfinished first start made goes first, and for good: without HOLDFAST nobody would know whose it is.
     if (!MUTANT("settings-gone-before-remains")) HF_CO_CHECK_OK(co_await empty_unfinished(disk, path));
     settings = co_await remake_settings(host, path, *settings);
@@ -153,8 +180,10 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
 
   HF_CO_TRY(manifests, co_await find_manifests(host, path, out.settings.cluster_id, out.settings.server_id));
   out.notes = std::move(manifests.notes);
-  if (manifests.valid.empty())
-    co_return fail(Code::kCorrupt, path + " has no valid MANIFEST: its checkpoints are missing or damaged; restore it from a backup");
+  if (manifests.valid.empty()) co_return fail(Code::kCorrupt, no_manifest(path, out.notes));
+  for (const char* name : {"journal", "db"})
+    if (std::ranges::find(manifests.directories, name) == manifests.directories.end())
+      co_return fail(Code::kCorrupt, fmt::format("{}/{} is missing: restore it from a backup", path, name));
   out.newest = manifests.valid.front();
   out.previous = manifests.valid.back();
   out.highest_manifest_number = manifests.highest_number;

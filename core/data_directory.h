@@ -27,9 +27,14 @@ io::Task<Result<>> make_anew(io::Disk& disk, std::string path);
 /// Makes journal/ and db/ anew and empty, and removes every MANIFEST: of a directory whose first start has not come to its end. Durable when this returns.
 io::Task<Result<>> empty_unfinished(io::Disk& disk, std::string path);
 
+/// Whether a directory whose HOLDFAST says that its first start was not finished holds more than such a start leaves:
+/// then HOLDFAST is an older one.
+io::Task<Result<bool>> holds_finished_start(io::Disk& disk, std::string path);
+
 /// Locks and opens `options.data_path`, making and initializing it when it is new or empty; then `settings.initialized` is false.
-/// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format); kCorrupt (HOLDFAST or every MANIFEST is
-/// missing or damaged); kDiskFull; kIo. On error nothing was changed that matters.
+/// Errors: kLocked; kUnsupported (other settings than asked for, naming both; a newer format); kCorrupt (HOLDFAST,
+/// journal/, db/ or every MANIFEST is missing or damaged; HOLDFAST is older than the rest); kDiskFull; kIo. On error
+/// nothing was changed that matters.
 io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOptions& options);
 
 /// Everything is there, the journal's first segment too: from now on it must be. Sets `settings.initialized`; durable when this returns.

@@ -82,6 +82,7 @@ struct FoundManifests {
   std::vector<Manifest> valid;
   std::vector<std::string> notes;
   uint64_t highest_number = 0;  ///< of any MANIFEST file, valid or not: the next one is larger
+  std::vector<std::string> directories;  ///< those beside them
 };
 io::Task<Result<FoundManifests>> find_manifests(io::Host& host, std::string data_path, uint64_t cluster_id,
                                                 uint64_t server_id);

@@ -63,6 +63,7 @@ void ShardImpl::forget_loaded() {
 
 io::Task<Result<>> ShardImpl::load() {
   HF_CO_CHECK_OK(co_await open_file());
+  if (!file_) co_return Result<>();  // only for a planted bug
   co_await find_index_files();
   for (size_t i = index_files_.size(); i-- > 0;) {
     uint32_t covered = index_files_[i];
@@ -87,10 +88,15 @@ io::Task<Result<>> ShardImpl::open_file() {
   Result<std::unique_ptr<io::File>> file = co_await host_.disk.open(db_path(), io::Open::kReadWrite);
   if (!file) {
     if (file.error().code != Code::kNotFound) co_return fail(std::move(file));
+    if (MUTANT("missing-shard-file-is-empty")) {
+      checkpoint_.next_ordinal = Ordinal(0);
+      co_return Result<>();
+    }
     co_return fail(Code::kCorrupt, db_path() + " is missing, and the MANIFEST names it: restore it from a backup");
   }
   file_ = std::move(*file);
   HF_CO_TRY(size, co_await file_->size());
+  if (size < checkpoint_.db_length && MUTANT("older-shard-file-accepted")) checkpoint_.db_length = size;
   if (size < checkpoint_.db_length)
     co_return fail(Code::kCorrupt,
                    fmt::format("{} has {} bytes, and the MANIFEST counts on {}: restore it from a backup", db_path(),
@@ -161,6 +167,10 @@ io::Task<Result<>> ShardImpl::catch_up(Coverage from) {
     from.lsn = r.header.lsn;
     ++from.next_ordinal;
     at += r.header.size();
+  }
+  if (MUTANT("older-shard-file-accepted")) {
+    checkpoint_.next_ordinal = from.next_ordinal;
+    checkpoint_.digest = from.digest;
   }
   bool same = from.next_ordinal == checkpoint_.next_ordinal && from.digest == checkpoint_.digest;
   if (!same && !MUTANT("shard-digest-ignored"))

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/data_directory.h"
 #include "core/journal_damage.h"
 #include "core/journal_segment.h"
 #include "core/sealed.h"
@@ -56,7 +57,13 @@ class DirectoryVerifier {
       // A crash while the settings are changed leaves one slot torn.
       report_.notes.push_back(fmt::format("{}: part {} is not valid ({}); the other one is, and the next start mends this", path("HOLDFAST"), i + 1, slot.error().message));
     }
-    if (!settings_.initialized) report_.notes.push_back("the first start of a server here was not finished; the next one begins anew");
+    if (settings_.initialized) co_return Result<>();
+    HF_CO_TRY(finished, co_await holds_finished_start(host_.disk, options_.data_path));
+    if (finished)
+      report_.add_damage(path("HOLDFAST") +
+          " says that the first start was not finished, and there is a database: it is an older one");
+    else
+      report_.notes.push_back("the first start of a server here was not finished; the next one begins anew");
     co_return Result<>();
   }
 
@@ -88,12 +95,18 @@ class DirectoryVerifier {
 
   io::Task<Result<>> verify_journal() {
     const std::string directory = path("journal");
-    HF_CO_TRY(entries, co_await host_.disk.list(directory));
+    Result<std::vector<io::DirEntry>> entries = co_await host_.disk.list(directory);
+    if (!entries && entries.error().code != Code::kNotFound) co_return fail(entries);
+    if (!entries) {
+      report_.add_damage(directory + " is missing");
+      co_return Result<>();
+    }
     const JournalIdentity identity{settings_.cluster_id, settings_.server_id};
     // From the older checkpoint on: it is what is fallen back to.
     const JournalPosition& base = manifests_.back().position;
-    std::vector<ScannedSegment> scanned;
-    for (const io::DirEntry& e : entries) {
+    const Manifest& newest = manifests_.front();
+    std::vector<ScannedSegment> scanned, after;  // after the newest checkpoint: what the engine reads
+    for (const io::DirEntry& e : *entries) {
       auto seq = parse_segment_name(e.name);
       if (!seq) {
         report_.notes.push_back(fmt::format("{}/{} is no part of the log", directory, e.name));
@@ -111,7 +124,14 @@ class DirectoryVerifier {
       if (s.header == Found::kNewer || s.newer) co_return fail(Code::kUnsupported, file + " was written by a newer version of Holdfast");
       if (s.header != Found::kGood) report_.add_damage(file + (s.header == Found::kForeign ? " belongs elsewhere" : ": its header is damaged"));
       if (s.bytes < s.expected_bytes) report_.add_damage(fmt::format("{} has {} bytes of {}", file, s.bytes, s.expected_bytes));
+      s.outdated = *seq == base.segment && is_outdated(bytes, base, identity);
       for (const ScannedGroup& g : s.groups) read_entries(g, bytes, identity);
+      if (*seq == newest.position.segment && newest.position.offset <= bytes.size()) {
+        after.push_back(scan_segment(bytes, *seq, newest.position.offset, identity));
+        after.back().outdated = is_outdated(bytes, newest.position, identity);
+      } else if (*seq > newest.position.segment) {
+        after.push_back(s);
+      }
       scanned.push_back(std::move(s));
     }
     if (base.segment != SegmentSeq(0) && (scanned.empty() || scanned.front().seq != base.segment)) {
@@ -120,13 +140,33 @@ class DirectoryVerifier {
     }
     if (base.segment == SegmentSeq(0) && scanned.empty() && settings_.initialized) report_.add_damage(directory + " is empty, and all that was ever written is in it");
     ChainDecision d = decide_chain(base, scanned);
+    if (d.lost) report_.add_damage(describe_lost(directory, *d.lost));
     if (d.damage) report_.add_damage(co_await describe_damage(host_.disk, directory, identity, *d.damage));
+    if (!d.lost && !d.damage) verify_end(directory, d, after);
     for (ChainLink l : d.condemned) report_.add_damage(co_await describe_condemned(host_.disk, directory, identity, scanned[l.segment].groups[l.group].header));
     for (JournalPlace p : d.lost_seals) report_.add_damage(fmt::format("{}/{} at offset {} is damaged; no entry was there", directory, segment_name(p.segment), p.offset));
     for (const CutRange& c : d.cuts)
       report_.notes.push_back(fmt::format("{}/{}: {} bytes at offset {} are torn after LSN {}; nothing there is known to have been durable", directory,
                                           segment_name(scanned[c.segment].seq), c.to - c.from, c.from, d.last.value));
     co_return Result<>();
+  }
+
+  /// The newest checkpoint is a proof, too, of all through its position.
+  void verify_end(const std::string& directory, const ChainDecision& whole, const std::vector<ScannedSegment>& after) {
+    const Manifest& newest = manifests_.front();
+    const JournalPosition& base = newest.position;
+    if (base.segment == SegmentSeq(0)) return;
+    if (after.empty() || after.front().seq != base.segment) {
+      report_.add_damage(fmt::format(
+          "{}/{} is missing or too short, and MANIFEST.{} says that the log after LSN {} is in it", directory,
+          segment_name(base.segment), newest.number, base.lsn.value));
+      return;
+    }
+    ChainDecision d = decide_chain(base, after);
+    if (d.lost) report_.add_damage(describe_lost(directory, *d.lost));
+    if (!d.lost && whole.last < base.lsn)
+      report_.add_damage(fmt::format("{} ends after LSN {}, and MANIFEST.{} has LSN {}", directory, whole.last.value,
+          newest.number, base.lsn.value));
   }
 
   /// Effects under a good checksum are well-formed, whoever wrote them.
@@ -146,6 +186,9 @@ class DirectoryVerifier {
 
   io::Task<Result<>> verify_shards() {
     const Manifest& newest = manifests_.front();
+    Result<std::vector<io::DirEntry>> there = co_await host_.disk.list(path("db"));
+    if (!there && there.error().code != Code::kNotFound) co_return fail(there);
+    if (!there) report_.add_damage(path("db") + " is missing");
     std::map<DatabaseId, std::string> names;
     for (const ManifestDatabase& d : newest.databases) names[d.id] = d.name;
     std::map<CollectionId, uint64_t> documents;

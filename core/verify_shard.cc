@@ -68,11 +68,12 @@ class ShardVerifier {
     file_ = std::move(*file);
     HF_CO_TRY(size, co_await file_->size());
     ++report_.files;
+    end_ = std::min(size, checkpoint_.db_length);
     if (size < checkpoint_.db_length) {
       damage(fmt::format("has {} bytes, and the MANIFEST counts on {}", size, checkpoint_.db_length));
-      co_return false;
+      lost_ = true;
     }
-    HF_CO_TRY(block, co_await read(0, kBlockBytes));
+    HF_CO_TRY(block, co_await read(0, std::min(size, kBlockBytes)));
     Result<> header = check_shard_file_header(block, identity_);
     if (!header && header.error().code == Code::kUnsupported) co_return fail(header.error().code, db_path() + ": " + header.error().message);
     if (!header) damage(header.error().message);
@@ -111,7 +112,7 @@ class ShardVerifier {
 
   io::Task<Result<>> walk() {
     uint64_t at = kBlockBytes;
-    while (at < checkpoint_.db_length) {
+    while (at < end_) {
       check_indexes(at);
       HF_CO_TRY(here, co_await window(at, kRecordHeaderBytes));
       if (!starts_record(here) && at % kBlockBytes != 0) {
@@ -136,7 +137,7 @@ class ShardVerifier {
 
   /// At least `bytes` bytes from `at` on, as far as the file counts.
   io::Task<Result<Bytes>> window(uint64_t at, uint64_t bytes) {
-    uint64_t left = checkpoint_.db_length - at;
+    uint64_t left = end_ - at;
     if (at < begin_ || at + std::min(bytes, left) > begin_ + window_.size()) {
       HF_CO_TRY(more, co_await read(at, at + std::min(left, std::max(bytes, kReadBytes))));
       window_ = std::move(more);
@@ -149,7 +150,8 @@ class ShardVerifier {
   io::Task<Result<std::optional<uint64_t>>> take_record(uint64_t at) {
     HF_CO_TRY(start, co_await window(at, kRecordHeaderBytes + kMaxRecordKey));
     auto head = parse_record_head(identity_.seed(), start);
-    if (!head || head->header.ordinal < next_ || head->header.lsn > checkpoint_.lsn || at + head->header.size() > checkpoint_.db_length) {
+    if (!head || head->header.ordinal < next_ || head->header.lsn > checkpoint_.lsn ||
+        at + head->header.size() > end_) {
       lose(at, head ? "another record stands here" : head.error().what);
       co_return std::optional<uint64_t>();
     }
@@ -202,9 +204,9 @@ class ShardVerifier {
 
   /// Behind damage: where a sound head of a later record stands next.
   io::Task<uint64_t> next_record_after(uint64_t at) {
-    for (at += kRecordUnit; at < checkpoint_.db_length; at += kRecordUnit) {
+    for (at += kRecordUnit; at < end_; at += kRecordUnit) {
       Result<Bytes> here = co_await window(at, kRecordHeaderBytes + kMaxRecordKey);
-      if (!here) co_return checkpoint_.db_length;
+      if (!here) co_return end_;
       if (!starts_record(*here)) continue;
       auto head = parse_record_head(identity_.seed(), *here);
       if (head && head->header.ordinal >= next_) co_return at;
@@ -260,6 +262,7 @@ class ShardVerifier {
   VerifyReport& report_;
 
   std::unique_ptr<io::File> file_;
+  uint64_t end_ = 0;  // of what counts and is there
   Buffer window_;
   uint64_t begin_ = 0;
   Ordinal next_;

@@ -3,7 +3,9 @@
 
 #include "core/engine.h"
 #include "core/repair.h"
+#include "core/settings_format.h"
 #include "core/verify.h"
+#include "io/base/crc32c.h"
 #include "io/base/msgpack.h"
 #include "sim/world.h"
 
@@ -371,6 +373,63 @@ TEST_F(DamageTest, RepairEndsALogThatCannotBeFollowedAtItsLastSoundEntry) {
       if (life == 0) co_await insert(e, "b");
     }));
   EXPECT_TRUE(verify().sound());
+}
+
+TEST_F(DamageTest, ASegmentThatIsGoneIsRefusedByNameAndGivenUpByRepair) {
+  options_.journal.segment_bytes = 4 * 4096;  // one group each
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "a"); }, Ending::kStopped));
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    co_await insert(e, "b");
+    co_await insert(e, "c");
+  }));
+  // The newest but one holds the newest entry; the newest is a spare.
+  std::vector<std::string> segments = node_.durable().files(std::string(kData) + "/journal");
+  std::string gone = segments[segments.size() - 2];
+  ASSERT_TRUE(node_.durable().read(gone)->contains(text_of("c")));
+  ASSERT_TRUE(node_.disk().remove(gone));
+  auto refused = live(nothing);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, Code::kCorrupt);
+  EXPECT_TRUE(refused->message.contains(gone + " is missing")) << refused->text();
+  EXPECT_EQ(verify().damaged, 1u);
+  EXPECT_EQ(repair(Loss::kAccepted).lost_count, 1u);
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> {
+    EXPECT_EQ(co_await find(e, "b"), "found");
+    EXPECT_EQ(co_await find(e, "c"), "nothing");
+  }));
+  EXPECT_TRUE(verify().sound());
+}
+
+TEST_F(DamageTest, ADirectoryWithSegmentsOfVersion1Opens) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "a"); }));
+  for (const std::string& path : node_.durable().files(std::string(kData) + "/journal")) {
+    Buffer header = *node_.durable().read(path, 0, 64);
+    store_le(header.data() + 12, uint32_t{1});
+    store_le(header.data() + 48, uint64_t{0});
+    store_le(header.data() + 8, crc32c(Bytes(header).substr(12)));
+    ASSERT_TRUE(node_.disk().overwrite(path, 0, header, sim::Fault::kOldBlock, world_.counts()));
+  }
+  for (int life = 0; life < 2; ++life)
+    ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { EXPECT_EQ(co_await find(e, "a"), "found"); }));
+  EXPECT_TRUE(verify().sound());
+}
+
+TEST_F(DamageTest, AnOlderHoldfastDoesNotEmptyADatabase) {
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "a"); }));
+  const std::string path = std::string(kData) + "/HOLDFAST";
+  auto found = decode_settings(*node_.durable().read(path));
+  ASSERT_TRUE(found);
+  Buffer now = *node_.durable().read(path), old;
+  SettingsSlot slot{.serial = 1, .settings = found->slot.settings};
+  slot.settings.initialized = false;
+  for (; slot.serial <= 2; ++slot.serial) old += encode_settings_slot(slot);
+  ASSERT_TRUE(node_.disk().overwrite(path, 0, old, sim::Fault::kStale, world_.counts()));
+  auto refused = live(nothing);
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->message.contains("HOLDFAST")) << refused->text();
+  EXPECT_EQ(verify().damaged, 1u);
+  ASSERT_TRUE(node_.disk().overwrite(path, 0, now, sim::Fault::kStale, world_.counts()));
+  ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { EXPECT_EQ(co_await find(e, "a"), "found"); }));
 }
 
 TEST_F(DamageTest, AJournalWithoutAnySegmentIsRefused) {
