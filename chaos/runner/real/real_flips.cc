@@ -52,7 +52,7 @@ class RealFlips {
  private:
   struct Image {
     uint64_t number;
-    const FlipTruth* truth;
+    const SmallTruth* truth;
     std::string directory;
     std::string file;  ///< in it
     std::string what;
@@ -62,12 +62,12 @@ class RealFlips {
   io::Task<void> main() {
     checks_.emplace(co_await io::this_executor());
     uint64_t images = options_.images.value_or(200);
-    std::deque<FlipDirectory> made;
+    std::deque<SmallDirectory> made;
     for (uint64_t first = 0; first < images; first += kImagesPerDirectory) {
       if (first / kImagesPerDirectory % options_.parts != options_.part - 1) continue;
       // The odd ones are made with short id hashes, which a real server does not have.
       uint64_t number = 2 * (options_.seed - 1 + first / kImagesPerDirectory);
-      const FlipDirectory& directory = made.emplace_back(make_flip_directory(number, {}));
+      const SmallDirectory& directory = made.emplace_back(make_small_directory(flip_shape(number), {}));
       for (uint64_t n = first; n < std::min(images, first + kImagesPerDirectory); ++n) {
         co_await jobs_.acquire(1);
         checks_->spawn(check(make_image(directory, number, n)));
@@ -76,7 +76,7 @@ class RealFlips {
     co_await checks_->drained();
   }
 
-  Image make_image(const FlipDirectory& from, uint64_t directory_number, uint64_t number) {
+  Image make_image(const SmallDirectory& from, uint64_t directory_number, uint64_t number) {
     Image image{.number = number, .truth = &from.truth, .directory = fmt::format("{}/{}", scratch_, number), .file = {}, .what = {}, .wrong = {}};
     fs::create_directory(image.directory);
     write_image(*from.disk, "data", image.directory + "/data");
@@ -176,9 +176,10 @@ class RealFlips {
   }
 
   io::Task<void> ask_everything(Image& image, uint16_t port, Seen& seen) {
-    client::Client client(host_, {.server = {"127.0.0.1", port}, .database = kFlipDatabase, .connections = 1, .timeout = seconds(600),
+    client::Client client(host_, {.server = {"127.0.0.1", port}, .database = kSmallDatabase, .connections = 1,
+                                  .timeout = seconds(600),
                                   .connect_timeout = seconds(60), .max_attempts = 2});
-    client::Collection things = client.collection(kFlipCollection);
+    client::Collection things = client.collection(kSmallCollection);
     std::vector<std::string> keys = image.truth->absent;
     for (const auto& [key, document] : image.truth->documents) keys.push_back(key);
     keys.push_back("never there");
