@@ -29,6 +29,19 @@ constexpr std::array kMutants = {
     Mutant{"seal-claims-too-much", "own", kAsync, "a seal claims what no sync has covered"},
     Mutant{"quarantine-misses-reads", "own", "bit-flips", "a document whose newest version is damaged is answered from an older one"},
     Mutant{"quarantine-misses-scans", "own", "bit-flips", "a scan leaves out a document whose newest version is damaged"},
+    // Files that are gone, another's or older.
+    Mutant{"segment-of-another-cluster-accepted", "35", "wrong-disks",
+           "a segment of another cluster is taken for one that was torn"},
+    Mutant{"missing-segment-unnoticed", "own", "wrong-disks",
+           "nobody asks whether the segment that the log was in is there"},
+    Mutant{"older-segment-accepted", "own", "wrong-disks",
+           "the log goes on behind a position that its segment has not reached"},
+    Mutant{"manifest-of-another-cluster-accepted", "own", "wrong-disks",
+           "a MANIFEST of another cluster is taken for the own"},
+    Mutant{"missing-shard-file-is-empty", "own", "wrong-disks", "a shard whose file is gone is taken for an empty one"},
+    Mutant{"older-shard-file-accepted", "own", "wrong-disks", "a shard's file is believed as far as it reaches"},
+    Mutant{"first-start-empties-a-database", "own", "wrong-disks",
+           "an older HOLDFAST makes the next start empty the directory"},
     // Checkpoints.
     // A durable MANIFEST is itself the proof of what it covers: this shows only once that MANIFEST is damaged.
     Mutant{"checkpoint-skips-journal-sync", "42", "enumerate checkpoint-async", "a MANIFEST covers what the journal has not synced"},

@@ -5,6 +5,7 @@
 #include "chaos/suite/durability.h"
 #include "chaos/suite/flips.h"
 #include "chaos/suite/hung_disk.h"
+#include "chaos/suite/wrong_disks.h"
 
 namespace holdfast::chaos {
 namespace {
@@ -15,6 +16,9 @@ constexpr std::array kSuites = {
     Suite{"hung-disk", "A disk that stops answering under load: bounded memory, clear refusals, nothing lost", run_hung_disk},
     Suite{"bit-flips", "Each bit of a small directory flipped in turn: reported or harmless, never a wrong answer; verified and repaired", run_bit_flips},
     Suite{"bad-sectors", "Each sector of a small directory lost, misdirected, old or unreadable in turn: judged like flipped bits", run_bad_sectors},
+    Suite{"wrong-disks",
+          "Files gone, another node's, older or swapped, each in turn: refused by name or corrupt, never a wrong answer",
+          run_wrong_disks},
 };
 
 }  // namespace
