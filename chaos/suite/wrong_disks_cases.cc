@@ -20,9 +20,8 @@ bool is_manifest(std::string_view path) { return path.starts_with("MANIFEST."); 
 bool is_segment(std::string_view path) { return path.starts_with("journal/"); }
 bool is_shard(std::string_view path) { return path.starts_with("db/") && path.ends_with(".db"); }
 
-/// Where the log goes on after the newest checkpoint.
-std::string base_segment(const DiskModel& disk) {
-  auto settings = core::decode_settings(*data_file(disk, "HOLDFAST"));
+std::optional<core::Manifest> newest_manifest(const DiskModel& disk) {
+  auto settings = core::decode_settings(data_file(disk, "HOLDFAST").value_or(Buffer()));
   std::optional<core::Manifest> newest;
   for (const std::string& path : data_files(disk)) {
     if (!is_manifest(path) || !settings) continue;
@@ -30,7 +29,20 @@ std::string base_segment(const DiskModel& disk) {
     auto m = core::decode_manifest(*data_file(disk, path), whose.cluster_id, whose.server_id);
     if (m && (!newest || newest->number < m->number)) newest = std::move(*m);
   }
+  return newest;
+}
+
+/// Where the log goes on after the newest checkpoint.
+std::string base_segment(const DiskModel& disk) {
+  std::optional<core::Manifest> newest = newest_manifest(disk);
   return newest ? "journal/" + core::segment_name(newest->position.segment) : "";
+}
+
+/// Each start writes the newest checkpoint again under another number: what it says counts.
+std::optional<core::Manifest> newest_checkpoint(const DiskModel& disk) {
+  std::optional<core::Manifest> newest = newest_manifest(disk);
+  if (newest) newest->number = 0;
+  return newest;
 }
 
 class Cases {
@@ -244,7 +256,8 @@ bool is_spare_again(const WrongDisk& wrong, const DiskModel& own) {
 }
 
 bool is_as_earlier(const DiskModel& disk, const DiskModel& earlier) {
-  auto counts = [](const std::string& path) { return path != "LOCK" && !path.contains(".sidx."); };
+  auto counts = [](const std::string& path) { return path != "LOCK" && !path.contains(".sidx.") && !is_manifest(path); };
+  if (newest_checkpoint(disk) != newest_checkpoint(earlier)) return false;
   std::vector<std::string> now = data_files(disk), then = data_files(earlier);
   std::erase_if(now, [&](const std::string& p) { return !counts(p) || p.starts_with("db/"); });
   for (const std::string& path : then) {
