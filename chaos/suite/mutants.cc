@@ -18,7 +18,7 @@ constexpr std::array kMutants = {
     Mutant{"no-dir-sync-after-segment", "4", kSync, "a new segment's directory is not synced"},
     Mutant{"checksum-misses-payload", "6", kSync, "the group's checksum does not cover its entries"},
     Mutant{"continue-after-bad-group", "7", kAsync, "recovery goes on after a bad group"},
-    Mutant{"corrupt-cut-as-torn", "8", kSync, "proven bytes that are bad are cut like a torn tail"},
+    Mutant{"corrupt-cut-as-torn", "8", "bit-flips", "proven bytes that are bad are cut like a torn tail"},
     Mutant{"trust-page-cache-at-open", "47", kSync, "recovery believes what it reads without syncing it"},
     Mutant{"believe-tail-after-sync", "47", kSync, "the unproven tail is believed after a sync alone"},
     Mutant{"cut-tail-comes-back", "45", kAsync, "groups that were cut come back: the chain is not checked"},
