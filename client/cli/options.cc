@@ -88,7 +88,7 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   CLI::App* update = command(app, line, Command::kUpdate, "update", "Change one document that matches");
   collection(update);
   update->add_option("FILTER", line.query, "which document, as in find")->required();
-  update->add_option("UPDATE", line.update, "JSON: {\"$set\": {...}, \"$unset\": {...}, \"$inc\": {...}}")->required();
+  update->add_option("UPDATE", line.update, "JSON: {\"$set\": {...}, \"$push\": {...}, ...}, or a document that replaces it")->required();
 
   CLI::App* remove = command(app, line, Command::kDelete, "delete", "Delete one document that matches");
   collection(remove);
