@@ -163,8 +163,9 @@ class Cases {
     for (Which which : {is_manifest, is_segment, is_shard}) {
       std::vector<std::string> some;
       std::ranges::copy_if(own_, std::back_inserter(some), which);
-      for (size_t i = 0; i < some.size(); ++i)
-        for (size_t k = i + 1; k < some.size(); ++k) swap(some[i], some[k]);
+      // Not every pair: there may be forty segments.
+      for (size_t i = 0; i + 1 < some.size(); ++i) swap(some[i], some[i + 1]);
+      if (some.size() > 2) swap(some.front(), some.back());
     }
     for (const std::string& path : own_) {
       if (is_manifest(path)) rename(path, path + "7");  // a higher number
