@@ -87,10 +87,8 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef 
     }
     if (!sorts && find.wanted() != 0 && all.size() >= find.wanted()) break;
   }
-  if (sorts)
-    std::ranges::sort(all, [&find](const EngineCore::Found& a, const EngineCore::Found& b) {
-      return find.sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0;
-    });
+  if (sorts && !MUTANT("sorted-by-each-core-alone"))
+    std::ranges::sort(all, EngineCore::InOrder{find.sort});
   if (find.wanted() != 0 && all.size() > find.wanted()) all.resize(find.wanted());
   all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(find.skip, all.size())));
   co_return all;

@@ -141,6 +141,10 @@ class EngineCore {
     Buffer body;      ///< what is answered of it
     Buffer sort_key;  ///< of the find's sort
   };
+  struct InOrder {
+    const Sort& sort;
+    bool operator()(const Found& a, const Found& b) const { return sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0; }
+  };
   /// Documents of this core's shards that `find` asks for: the first find.wanted() in its order, without one any so many. Nothing is skipped yet.
   /// kTooLarge beyond `max_bytes` of bodies.
   io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);

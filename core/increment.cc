@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/operand.h"
 #include "core/path.h"
 
 namespace holdfast::core {
@@ -96,18 +97,6 @@ void append_time(Buffer& out, WallTime time) {
   int64_t nanoseconds = time.ns % kSecond;
   if (nanoseconds < 0) nanoseconds += kSecond;
   msgpack::Writer(out).time((time.ns - nanoseconds) / kSecond, static_cast<uint32_t>(nanoseconds));
-}
-
-std::optional<int64_t> signed_integer(const Value& number) {
-  if (number.kind == Kind::kInt) return number.i;
-  if (number.kind == Kind::kUint && number.u <= INT64_MAX) return static_cast<int64_t>(number.u);
-  return std::nullopt;
-}
-
-std::optional<int64_t> whole_number(const Value& number) {
-  if (number.kind != Kind::kFloat) return signed_integer(number);
-  bool whole = number.f >= -0x1p63 && number.f < 0x1p63 && std::trunc(number.f) == number.f;
-  return whole ? std::optional(static_cast<int64_t>(number.f)) : std::nullopt;
 }
 
 void append_bits(Buffer& out, int64_t n, Bytes operations) {

@@ -5,8 +5,6 @@
 // double is written in 64 bits, NaN always in the same ones.
 #pragma once
 
-#include <optional>
-
 #include "io/base/msgpack.h"
 #include "io/base/time.h"
 
@@ -25,11 +23,6 @@ void append_zero(Buffer& out, const msgpack::Value& number);
 
 /// Appends a point in time, to the nanosecond.
 void append_time(Buffer& out, WallTime time);
-
-/// The number, if it is an integer that a signed one of 64 bits holds.
-std::optional<int64_t> signed_integer(const msgpack::Value& number);
-/// The same, and also of a double without a fraction.
-std::optional<int64_t> whole_number(const msgpack::Value& number);
 
 /// Appends what {and: …, or: …, xor: …}, one after the other, make of `n`. Requires that the operands are
 /// signed_integer()s.

@@ -27,6 +27,8 @@ class Path {
  public:
   /// As deep as documents nest: a longer path could find nothing.
   static constexpr size_t kMaxComponents = 100;
+  /// Array positions in a path that is visited (queries, sorts): each may double the visits.
+  static constexpr size_t kMaxPositions = 8;
   static constexpr uint32_t kNoPosition = UINT32_MAX;
 
   struct Component {

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include "core/operand.h"
 #include "core/path.h"
+#include "io/base/probe.h"
 
 namespace holdfast::core {
 
@@ -15,13 +17,6 @@ namespace {
 
 std::unexpected<Error> refuse(Code code, std::string_view why, Bytes path) {
   return fail(code, fmt::format("{}, in the projection at {}", why, Path::shown(path)));
-}
-
-std::optional<int64_t> whole_number(const Value& v) {
-  if (v.kind == Kind::kInt) return v.i;
-  if (v.kind == Kind::kUint && v.u <= INT64_MAX) return static_cast<int64_t>(v.u);
-  if (v.kind == Kind::kFloat && v.f >= -9e15 && v.f <= 9e15 && v.f == static_cast<double>(static_cast<int64_t>(v.f))) return static_cast<int64_t>(v.f);
-  return std::nullopt;
 }
 
 /// Puts `head` where a container's parts begin in `out`.
@@ -199,7 +194,7 @@ void Projection::map(const Node& node, Bytes value, bool top, Buffer& out) const
     out.append(whole_key);
     bool kept;
     if (top && key == "_id") {
-      if ((kept = keeps_id_)) out.append(inner);
+      if ((kept = keeps_id_ && !MUTANT("projection-drops-the-id"))) out.append(inner);
     } else if (auto child = std::ranges::find(node.children, key, &Node::name); child != node.children.end()) {
       kept = field(*child, inner, out);
     } else if ((kept = !includes_)) {

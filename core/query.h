@@ -10,7 +10,7 @@
 // An operator on values is one more case in Test::holds_for().
 //
 // Invariants
-//  1. match() does not allocate, but for regular expressions. Its time is bounded by (bytes of the document) x (conditions) x 2^kMaxPositions and, for
+//  1. match() does not allocate, but for regular expressions. Its time is bounded by (bytes of the document) x (conditions) x 2^Path::kMaxPositions and, for
 //     each string that an expression is looked for in, Regex::kMaxSteps. A document that is not well-formed matches or not, without harm.
 //  2. Compiled form and operands are owned: the bytes given to compile() may go.
 //
@@ -32,7 +32,6 @@ class Query {
  public:
   static constexpr size_t kMaxBytes = size_t{16} << 20;
   static constexpr size_t kMaxConditions = 1000;
-  static constexpr size_t kMaxPositions = 8;  ///< array positions in one path
 
   /// Null is the empty query: an absent map in some languages.
   /// Errors: kBadRequest (malformed, naming the place), kUnsupported (an operator that is not there, naming it and its place), kTooLarge.

@@ -2,9 +2,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/document.h"
+#include "core/operand.h"
 #include "core/query_form.h"
 #include "core/value_order.h"
 
@@ -22,23 +22,6 @@ Query::~Query() = default;
 
 namespace {
 
-bool is_operator(Bytes name) { return name.starts_with('$'); }
-
-Value head_of(Bytes value) {
-  Value v;
-  Cursor(value).next(v);
-  return v;
-}
-
-/// The first key of a map that has one; empty otherwise.
-Bytes first_key(Bytes map) {
-  Cursor at(map);
-  Value head;
-  Bytes key;
-  if (at.next(head) && head.kind == Kind::kMap && head.count > 0) at.string(key);
-  return key;
-}
-
 bool is_logical(Bytes name) { return name == "$and" || name == "$or" || name == "$nor"; }
 
 constexpr std::string_view kOperators[] = {"$eq",  "$ne",     "$gt",   "$gte",   "$lt",      "$lte", "$in",   "$nin",
@@ -53,14 +36,6 @@ constexpr TypeName kTypes[] = {
     {"double", 1, type_bit::kDouble},  {"string", 2, type_bit::kString}, {"object", 3, type_bit::kObject}, {"array", 4, type_bit::kArray},
     {"binData", 5, type_bit::kBinary}, {"bool", 8, type_bit::kBool},     {"date", 9, type_bit::kDate},     {"null", 10, type_bit::kNull},
     {"int", 16, type_bit::kInt},       {"long", 18, type_bit::kLong},    {"number", 0, type_bit::kDouble | type_bit::kInt | type_bit::kLong}};
-
-/// A number as an integer, cut towards zero; nothing for what is none of 64 bits.
-std::optional<int64_t> cut(const Value& v) {
-  if (v.kind == Kind::kInt) return v.i;
-  if (v.kind == Kind::kUint && v.u <= INT64_MAX) return static_cast<int64_t>(v.u);
-  if (v.kind == Kind::kFloat && v.f >= -9223372036854775808.0 && v.f < 9223372036854775808.0) return static_cast<int64_t>(v.f);
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -175,8 +150,8 @@ class QueryCompiler {
     for (Query::Test& test : tests) {
       HF_CHECK_OK(count_one());
       HF_TRY(path, Path::parse(text));
-      if (path.positions() > Query::kMaxPositions)
-        return fail(Code::kTooLarge, fmt::format("a path in a query holds at most {} array positions, there are more {}", Query::kMaxPositions, place()));
+      if (path.positions() > Path::kMaxPositions)
+        return fail(Code::kTooLarge, fmt::format("a path in a query holds at most {} array positions, there are more {}", Path::kMaxPositions, place()));
       bool id = &out == query_.root_.get() && text == "_id" && test.op == Operator::kEqual && !test.negated;
       if (id && !query_.id_key_)
         if (auto key = id_key(equal_operand_)) query_.id_key_ = std::move(*key);
@@ -282,8 +257,7 @@ class QueryCompiler {
 
   Result<uint32_t> type_bits(Bytes operand) {
     Value v = head_of(operand);
-    std::optional<int64_t> number = is_number(v.kind) ? cut(v) : std::nullopt;
-    if (v.kind == Kind::kFloat && number && static_cast<double>(*number) != v.f) number.reset();
+    std::optional<int64_t> number = whole_number(v);
     for (const TypeName& t : kTypes)
       if (v.kind == Kind::kString ? v.bytes == t.name : number && *number > 0 && static_cast<uint64_t>(*number) == t.number) return t.bits;
     return refuse("there must be a type's name or number, of: double, string, object, array, binData, bool, date, null, int, long, number");
@@ -323,8 +297,8 @@ class QueryCompiler {
     Value head, divisor, remainder;
     at.next(head);
     bool two = head.kind == Kind::kArray && head.count == 2 && at.next(divisor) && !divisor.is_container() && at.next(remainder);
-    std::optional<int64_t> d = two && is_number(divisor.kind) ? cut(divisor) : std::nullopt;
-    std::optional<int64_t> r = two && is_number(remainder.kind) ? cut(remainder) : std::nullopt;
+    std::optional<int64_t> d = two ? cut_to_integer(divisor) : std::nullopt;
+    std::optional<int64_t> r = two ? cut_to_integer(remainder) : std::nullopt;
     if (!d || !r || *d == 0) return refuse("there must be an array of two numbers, a divisor that is not 0 and a remainder");
     Query::Test test = make(Operator::kMod);
     test.more->divisor = *d;
@@ -333,9 +307,8 @@ class QueryCompiler {
   }
 
   Result<Query::Test> size(Bytes operand) {
-    Value v = head_of(operand);
-    std::optional<int64_t> n = is_number(v.kind) ? cut(v) : std::nullopt;
-    if (!n || *n < 0 || (v.kind == Kind::kFloat && static_cast<double>(*n) != v.f)) return refuse("there must be a whole number, 0 or more");
+    std::optional<int64_t> n = whole_number(head_of(operand));
+    if (!n || *n < 0) return refuse("there must be a whole number, 0 or more");
     Query::Test test = make(Operator::kSize);
     test.more->size = static_cast<uint64_t>(*n);
     return test;

@@ -1,6 +1,7 @@
 // Matching: one walk over a document's fields per conjunction.
 #include <cmath>
 
+#include "core/operand.h"
 #include "core/query_form.h"
 #include "core/value_order.h"
 #include "io/base/probe.h"
@@ -31,18 +32,6 @@ uint32_t type_bit::of(const Value& value) {
 namespace {
 
 bool is_nan(const Value& v) { return v.kind == Kind::kFloat && std::isnan(v.f); }
-
-/// Cut towards zero; nothing for what is no number of 64 bits.
-std::optional<int64_t> whole(const Value& v) {
-  switch (v.kind) {
-    case Kind::kUint: return v.u <= INT64_MAX ? std::optional(static_cast<int64_t>(v.u)) : std::nullopt;
-    case Kind::kInt: return v.i;
-    case Kind::kFloat:
-      if (v.f >= -9223372036854775808.0 && v.f < 9223372036854775808.0) return static_cast<int64_t>(v.f);
-      return std::nullopt;
-    default: return std::nullopt;
-  }
-}
 
 }  // namespace
 
@@ -115,7 +104,7 @@ bool Query::Test::holds_for(const Value& value, const Cursor& before, const Curs
       return found == Regex::Found::kYes;
     }
     case kMod: {
-      std::optional<int64_t> n = whole(value);
+      std::optional<int64_t> n = cut_to_integer(value);
       // The smallest number by -1 is no number of 64 bits; its remainder is 0.
       return n && (more->divisor == -1 ? 0 : *n % more->divisor) == more->remainder;
     }

@@ -15,7 +15,7 @@ constexpr size_t kBytesPerDocument = 4096;
 constexpr uint64_t kScanStepBytes = 256 << 10;
 
 
-// What a find keeps of the documents that match.
+// What a find keeps of the documents that match: with a sort and a limit a heap of the first ones, the last of them on top.
 class Kept {
  public:
   Kept(const Find& find, uint64_t max_bytes) : find_(find), wanted_(find.wanted()), max_bytes_(max_bytes) {}
@@ -23,38 +23,32 @@ class Kept {
   Result<> add(Buffer body) {
     HF_TRY(key, id_key(*find_id(body)));
     EngineCore::Found found{.key = std::move(key), .body = {}, .sort_key = {}};
-    if (find_.sort.any()) found.sort_key = find_.sort.key(body);
+    if (sorts()) found.sort_key = find_.sort.key(body);
+    if (selects() && all_.size() == wanted_) {
+      if (MUTANT("limit-keeps-what-came-first")) return {};
+      if (!order()(found, all_.front())) return {};
+      std::ranges::pop_heap(all_, order());
+      bytes_ -= size_of(all_.back());
+      all_.pop_back();
+    }
     found.body = find_.projection.whole() ? std::move(body) : find_.projection.apply(body);
     bytes_ += size_of(found);
     all_.push_back(std::move(found));
-    // Twice as many as are wanted are kept before the needless half goes: so each is looked at a few times only.
-    if (find_.sort.any() && wanted_ != 0 && all_.size() / 2 >= wanted_) keep_first();
-    if (bytes_ > max_bytes_ && find_.sort.any() && wanted_ != 0) keep_first();
+    if (selects()) std::ranges::push_heap(all_, order());
     if (bytes_ <= max_bytes_) return {};
-    if (find_.sort.any())
+    if (sorts())
       return fail(Code::kTooLarge, "the documents to be sorted take too much memory: narrow the query, project fewer fields, or set a limit");
     return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them");
   }
   /// Whether no other document is wanted.
-  bool enough() const { return wanted_ != 0 && !find_.sort.any() && all_.size() >= wanted_; }
-  std::vector<EngineCore::Found> take() {
-    if (find_.sort.any() && wanted_ != 0) keep_first();
-    return std::move(all_);
-  }
+  bool enough() const { return wanted_ != 0 && !sorts() && all_.size() >= wanted_; }
+  std::vector<EngineCore::Found> take() { return std::move(all_); }
 
  private:
   static uint64_t size_of(const EngineCore::Found& f) { return f.body.size() + f.sort_key.size(); }
-
-  void keep_first() {
-    if (all_.size() <= wanted_) return;
-    auto middle = all_.begin() + static_cast<ptrdiff_t>(wanted_);
-    std::nth_element(all_.begin(), middle, all_.end(), [this](const EngineCore::Found& a, const EngineCore::Found& b) {
-      return find_.sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0;
-    });
-    all_.erase(middle, all_.end());
-    bytes_ = 0;
-    for (const EngineCore::Found& f : all_) bytes_ += size_of(f);
-  }
+  bool sorts() const { return find_.sort.any(); }
+  bool selects() const { return sorts() && wanted_ != 0; }
+  EngineCore::InOrder order() const { return {find_.sort}; }
 
   const Find& find_;
   uint64_t wanted_;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "core/operand.h"
 #include "core/value_order.h"
 
 namespace holdfast::core {
@@ -13,15 +14,6 @@ using msgpack::Value;
 namespace {
 
 constexpr Bytes kNull{"\xc0", 1};
-
-bool is_one(const Value& v, int sign) {
-  switch (v.kind) {
-    case Kind::kUint: return sign > 0 && v.u == 1;
-    case Kind::kInt: return sign < 0 && v.i == -1;
-    case Kind::kFloat: return v.f == sign;
-    default: return false;
-  }
-}
 
 /// Keeps the least, or the greatest, of the values that it is told.
 class Extreme {
@@ -63,15 +55,15 @@ Bytes sort_value(Bytes document, const Path& path, bool greatest) {
 Result<> Sort::add(Bytes path, Bytes direction) {
   auto refuse = [&](Code code, std::string_view why) { return fail(code, fmt::format("{}, in the sort at {}", why, Path::shown(path))); };
   if (parts_.size() == kMaxPaths) return refuse(Code::kTooLarge, fmt::format("a sort has at most {} paths", kMaxPaths));
-  Value v;
-  Cursor(direction).next(v);
+  Value v = head_of(direction);
   if (v.is_container()) return refuse(Code::kUnsupported, "only 1 and -1 are supported");
-  bool ascends = is_one(v, 1);
-  if (!ascends && !is_one(v, -1)) return refuse(Code::kBadRequest, "the direction must be 1 or -1");
+  std::optional<int64_t> n = whole_number(v);
+  if (n != 1 && n != -1) return refuse(Code::kBadRequest, "the direction must be 1 or -1");
   if (path.empty() || path.front() == '$') return refuse(Code::kBadRequest, "there must be a path");
-  Part part{.text = std::make_unique<Buffer>(path), .path = {}, .descends = !ascends};
+  Part part{.text = std::make_unique<Buffer>(path), .path = {}, .descends = n == -1};
   HF_TRY(parsed, Path::parse(*part.text));
-  if (parsed.positions() > 8) return refuse(Code::kTooLarge, "the path holds more than 8 array positions");
+  if (parsed.positions() > Path::kMaxPositions)
+    return refuse(Code::kTooLarge, fmt::format("the path holds more than {} array positions", Path::kMaxPositions));
   part.path = std::move(parsed);
   parts_.push_back(std::move(part));
   return {};

@@ -3,7 +3,7 @@
 
 #include <fmt/core.h>
 
-#include "core/increment.h"
+#include "core/operand.h"
 #include "core/update_array.h"
 #include "core/value_order.h"
 #include "io/base/utf8.h"
@@ -47,12 +47,6 @@ constexpr Operator kOperators[] = {
 const Operator& operator_of(Action action) { return *std::ranges::find(kOperators, action, &Operator::action); }
 
 bool on_arrays(Action action) { return action >= Action::kPush && action <= Action::kPop; }
-
-Value head_of(Bytes value) {
-  Value v;
-  Cursor(value).next(v);
-  return v;
-}
 
 bool nests_within(Bytes value, int depth) {
   return depth >= 0 &&

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "core/increment.h"
+#include "core/operand.h"
 #include "core/update.h"
 #include "core/update_array.h"
 #include "core/value_order.h"

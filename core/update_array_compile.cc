@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/increment.h"
+#include "core/operand.h"
 #include "core/update_array.h"
 #include "core/value_order.h"
 
@@ -19,20 +19,6 @@ using Run = ArrayOperand::Run;
 namespace {
 
 std::unexpected<Error> refuse(std::string why) { return fail(Code::kBadRequest, std::move(why)); }
-
-Value head_of(Bytes value) {
-  Value v;
-  Cursor(value).next(v);
-  return v;
-}
-
-Bytes first_key(Bytes map) {
-  Cursor at(map);
-  Value head;
-  Bytes key;
-  if (at.next(head) && head.kind == Kind::kMap && head.count > 0) at.string(key);
-  return key;
-}
 
 // Calls f(name, value) for each field, until one fails.
 template <class F>
@@ -88,7 +74,7 @@ class ArrayCompiler {
   }
 
   Result<> push(Bytes operand) {
-    bool modified = first_key(operand).starts_with('$') || msgpack::lookup(operand, "$each").has_value();
+    bool modified = is_operator(first_key(operand)) || msgpack::lookup(operand, "$each").has_value();
     if (!modified) return push_values(operand, std::nullopt);
     std::optional<Bytes> each;
     HF_CHECK_OK(each_field(operand, [&](Bytes name, Bytes value) -> Result<> {
@@ -111,7 +97,7 @@ class ArrayCompiler {
   }
 
   static Result<> whole(Bytes name, Bytes value, std::optional<int64_t>& out) {
-    out = is_number(head_of(value).kind) ? whole_number(head_of(value)) : std::nullopt;
+    out = whole_number(head_of(value));
     if (!out) return refuse(fmt::format("{} takes a whole number of 64 bits", name));
     return {};
   }
@@ -192,7 +178,7 @@ class ArrayCompiler {
 
   Result<> pop(Bytes operand) {
     Value v = head_of(operand);
-    std::optional<int64_t> n = is_number(v.kind) ? whole_number(v) : std::nullopt;
+    std::optional<int64_t> n = whole_number(v);
     if (!n || (*n != 1 && *n != -1)) return refuse("the operand must be 1, for the last element, or -1, for the first");
     out_.from_front = *n < 0;
     return {};
