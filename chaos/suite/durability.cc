@@ -299,7 +299,6 @@ SeedResult Durability::result(sim::World::Stop why) {
                                                             : "the clients or the server made no progress in an hour");
   out.violations = ledger_.violations();
   out.configuration = fmt::format("clients={} {} | {}", clients_, describe(config_), sim::to_text(world_.plan()));
-  out.simulated_seconds = static_cast<double>(world_.now().ns) / 1e9;
   auto& c = out.counts;
   c["restarts"] = restarts_;
   c["power losses"] = power_losses_;
@@ -317,16 +316,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["disks full"] = disk_.times();
   c["recovered twice"] = recovered_twice_;
   c["starts refused, disk full"] = refused_full_;
-  c["faults injected"] = world_.counts().total();
-  c["faults struck"] = world_.counts().struck();
-  for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
-    if (uint64_t n = world_.counts()[static_cast<sim::Fault>(f)]) c["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
-  for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
-  out.misfits = settings_.misfits();
-  // What is under way in the server must end before the server goes.
-  server_.on_end = nullptr;
-  server_.kill(End::kProcessDeath);
-  out.hash = world_.finish();
+  conclude(world_, server_, settings_, out);
   return out;
 }
 

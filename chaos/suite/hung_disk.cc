@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "chaos/oracle/ledger.h"
+#include "chaos/suite/durability_draw.h"
 #include "chaos/suite/durable_log.h"
 #include "chaos/workload/documents.h"
 #include "client/client.h"
@@ -30,9 +31,9 @@ class HungDisk {
  public:
   HungDisk(const SeedOptions& options)
       : world_({.seed = options.seed,
-                .plan = draw_plan(options.seed),
+                .plan = draw_plan(options),
                 .mutants = options.mutants,
-                .decisions = {},
+                .decisions = {.orders = options.overrides.orders, .harms = options.material ? &options.material->harms : nullptr},
                 .trace = options.trace}),
         settings_(world_, options.overrides, options.material),
         tight_(settings_.one_in("tight", 3)),
@@ -55,25 +56,22 @@ class HungDisk {
     SeedResult out;
     out.violations = ledger_.violations();
     out.configuration = fmt::format("tight={} depth={} stall_ms={} ends={}", tight_, depth_, config_.engine.stall_after.ns / 1'000'000, how_it_ends());
-    out.simulated_seconds = static_cast<double>(world_.now().ns) / 1e9;
     out.counts["operations checked"] = ledger_.answered();
     out.counts["writes overloaded"] = overloaded_;
     out.counts["reads while hung"] = reads_;
     out.counts["looks at memory"] = looks_;
-    out.counts["faults injected"] = world_.counts().total();
-    for (const auto& [name, n] : world_.record().probes()) out.probes[name] = n;
-    out.misfits = settings_.misfits();
-    // What is under way in the server must end before the server goes.
-    server_.on_end = nullptr;
-    server_.kill(End::kProcessDeath);
-    out.hash = world_.finish();
+    conclude(world_, server_, settings_, out);
     return out;
   }
 
  private:
-  static sim::FaultPlan draw_plan(uint64_t seed) {
+  /// Timing alone: what goes wrong is the disk.
+  static sim::FaultPlan draw_plan(const SeedOptions& options) {
     sim::Trace unused;
-    return sim::swarm(seed, unused, {.crash = false, .fail_stop = false});
+    sim::FaultPlan plan = sim::swarm(options.seed, unused, {.crash = false, .fail_stop = false});
+    for (const auto& [name, value] : options.overrides.settings) (void)sim::set_fault(plan, name, value);
+    if (options.material) tell_plan(plan, *options.material);
+    return plan;
   }
 
   server::Config draw_config() {

@@ -82,6 +82,9 @@ constexpr std::array kMutants = {
     Mutant{"unknown-outcome-reported-as-failure", "28", kSync, "the client says that a write failed of which it does not know"},
     Mutant{"client-sends-a-lost-write-again", "own", kSync, "the client repeats a write that it got no answer to"},
     Mutant{"or-takes-first-alternative", "own", kSync, "of several alternatives of a query only the first counts"},
+    Mutant{"limit-keeps-what-came-first", "own", kSync, "of a sorted find with a limit the first documents met are shown"},
+    Mutant{"sorted-by-each-core-alone", "own", kSync, "what several cores sorted is put one behind the other"},
+    Mutant{"projection-drops-the-id", "own", kSync, "a projection of other fields leaves the _id out"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},

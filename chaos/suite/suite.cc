@@ -23,6 +23,20 @@ constexpr std::array kSuites = {
 
 }  // namespace
 
+void conclude(sim::World& world, sim::Node& server, const Settings& settings, SeedResult& out) {
+  out.simulated_seconds = static_cast<double>(world.now().ns) / 1e9;
+  const sim::FaultCounts& faults = world.counts();
+  out.counts["faults injected"] = faults.total();
+  out.counts["faults struck"] = faults.struck();
+  for (size_t f = 0; f < static_cast<size_t>(sim::Fault::kCount); ++f)
+    if (uint64_t n = faults[static_cast<sim::Fault>(f)]) out.counts["fault: " + std::string(sim::name(static_cast<sim::Fault>(f)))] = n;
+  for (const auto& [name, n] : world.record().probes()) out.probes[name] = n;
+  out.misfits = settings.misfits();
+  server.on_end = nullptr;
+  server.kill(sim::End::kProcessDeath);
+  out.hash = world.finish();
+}
+
 std::span<const Suite> suites() { return kSuites; }
 
 const Suite* find_suite(std::string_view name) {

@@ -35,6 +35,10 @@ struct SeedResult {
   std::vector<std::string> misfits;          ///< overrides that make no sense in this suite: the run means nothing
 };
 
+/// The end of a run about one server: ends its process, so that what is under way in it is over before it is destroyed, and puts what world and settings know
+/// into the result.
+void conclude(sim::World& world, sim::Node& server, const Settings& settings, SeedResult& out);
+
 struct Suite {
   std::string_view name;
   std::string_view about;  ///< one sentence
