@@ -6,6 +6,7 @@
 #include "core/update.h"
 #include "core/update_array.h"
 #include "core/value_order.h"
+#include "io/base/probe.h"
 
 namespace holdfast::core {
 
@@ -211,7 +212,7 @@ class Applier {
       case Action::kMin:
         return replace(old, compare(node.operand, old) < 0 ? node.operand : old);
       case Action::kMax:
-        return replace(old, compare(node.operand, old) > 0 ? node.operand : old);
+        return replace(old, compare(node.operand, old) > 0 || MUTANT("max-replaces-always") ? node.operand : old);
       case Action::kBit:
         return change_bits(node, old);
       case Action::kCurrentDate:

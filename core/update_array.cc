@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/value_order.h"
+#include "io/base/probe.h"
 
 namespace holdfast::core {
 
@@ -101,6 +102,7 @@ class ArrayUpdate {
   Window window(uint64_t total) const {
     auto n = static_cast<int64_t>(total);
     int64_t slice = operand_.slice.value_or(n);
+    if (slice < 0 && MUTANT("slice-keeps-the-first")) slice = -slice;
     if (slice < 0) return {static_cast<uint64_t>(std::max<int64_t>(0, n + slice)), total};
     return {0, static_cast<uint64_t>(std::min(slice, n))};
   }
@@ -171,7 +173,7 @@ class ArrayUpdate {
     std::vector<bool> there(operand_.values.size());
     Cursor at(elements_.bytes);
     for (uint32_t i = 0; i < elements_.count; ++i) {
-      if (auto value = listed(operand_, at)) there[*value] = true;
+      if (auto value = listed(operand_, at); value && !MUTANT("add-to-set-adds-again")) there[*value] = true;
       if (!at.skip()) return corrupt();
     }
     head(uint64_t{elements_.count} + static_cast<uint64_t>(std::ranges::count(there, false)));

@@ -85,6 +85,9 @@ constexpr std::array kMutants = {
     Mutant{"limit-keeps-what-came-first", "own", kSync, "of a sorted find with a limit the first documents met are shown"},
     Mutant{"sorted-by-each-core-alone", "own", kSync, "what several cores sorted is put one behind the other"},
     Mutant{"projection-drops-the-id", "own", kSync, "a projection of other fields leaves the _id out"},
+    Mutant{"max-replaces-always", "own", kSync, "$max sets whatever is there"},
+    Mutant{"slice-keeps-the-first", "own", kSync, "a negative $slice keeps the first elements"},
+    Mutant{"add-to-set-adds-again", "own", kSync, "$addToSet adds what is there"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},

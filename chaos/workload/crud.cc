@@ -224,7 +224,7 @@ io::Task<bool> Crud::ask(Session& s, std::string collection) {
     options.skip = skip = s.random.below(3) == 0 ? s.random.below(3) : 0;
   }
   // All that a document of ours has: nothing may be missing.
-  if (s.random.below(2) == 0) msgpack::Writer(options.projection).map(3).string("p").integer(1).string("v").integer(1).string("n").integer(1);
+  if (s.random.below(2) == 0) msgpack::Writer(options.projection).map(4).string("p").integer(1).string("v").integer(1).string("n").integer(1).string("h").integer(1);
   bool sorts = options.limit.has_value();
   uint64_t limit = options.limit.value_or(UINT64_MAX);
   auto found = co_await s.collection(collection).find(question.query, std::move(options));

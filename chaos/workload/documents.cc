@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <set>
+#include <vector>
+
 #include "io/base/hash.h"
 #include "io/base/msgpack.h"
 
@@ -17,19 +21,75 @@ std::string text_of(uint64_t value) {
   return text;
 }
 
+constexpr int64_t kLastUpdates = 3;
+constexpr uint64_t kRemainders = 4;
+
+struct History {
+  uint64_t least = 0, greatest = 0;
+  std::vector<uint64_t> last, remainders;
+};
+
+bool read_numbers(msgpack::Cursor& in, std::vector<uint64_t>& out) {
+  msgpack::Value head, value;
+  if (!in.next(head) || head.kind != msgpack::Kind::kArray) return false;
+  for (uint32_t i = 0; i < head.count; ++i) {
+    if (!in.next(value) || value.kind != msgpack::Kind::kUint) return false;
+    out.push_back(value.u);
+  }
+  return true;
+}
+
+bool read_number(msgpack::Cursor& in, uint64_t& out) {
+  msgpack::Value value;
+  if (!in.next(value) || value.kind != msgpack::Kind::kUint) return false;
+  out = value.u;
+  return true;
+}
+
+bool read_history(msgpack::Cursor& in, History& out) {
+  msgpack::Value head;
+  if (!in.next(head) || head.kind != msgpack::Kind::kMap || head.count != 4) return false;
+  for (uint32_t i = 0; i < head.count; ++i) {
+    Bytes name;
+    if (!in.string(name)) return false;
+    bool read = name == "lo"  ? read_number(in, out.least)
+                : name == "hi" ? read_number(in, out.greatest)
+                : name == "l"  ? read_numbers(in, out.last)
+                               : name == "s" && read_numbers(in, out.remainders);
+    if (!read) return false;
+  }
+  return true;
+}
+
+/// What as many updates as the counter says can have left, the last of them this value's.
+bool agrees(const History& h, const DocumentState& state) {
+  auto within = [&](uint64_t value) { return h.least <= value && value <= h.greatest; };
+  if (!within(state.value) || !std::ranges::all_of(h.last, within)) return false;
+  if (static_cast<int64_t>(h.last.size()) != std::min(state.counter, kLastUpdates)) return false;
+  std::set<uint64_t> distinct(h.remainders.begin(), h.remainders.end());
+  if (distinct.size() != h.remainders.size() || std::ranges::any_of(distinct, [](uint64_t r) { return r >= kRemainders; })) return false;
+  if (state.counter == 0) return h.least == h.greatest && distinct.empty();
+  return h.last.back() == state.value && std::ranges::all_of(h.last, [&](uint64_t v) { return distinct.contains(v % kRemainders); });
+}
+
 }  // namespace
 
 Buffer make_document(std::string_view key, uint64_t value) {
   Buffer out;
-  msgpack::Writer(out).map(4).string("_id").string(key).string("v").uint(value).string("n").integer(0).string("p").string(text_of(value));
+  msgpack::Writer w(out);
+  w.map(5).string("_id").string(key).string("v").uint(value).string("n").integer(0).string("p").string(text_of(value));
+  w.string("h").map(4).string("lo").uint(value).string("hi").uint(value).string("l").array(0).string("s").array(0);
   return out;
 }
 
 Buffer make_update(uint64_t value) {
   Buffer out;
   msgpack::Writer w(out);
-  w.map(2).string("$set").map(2).string("v").uint(value).string("p").string(text_of(value));
+  w.map(6).string("$set").map(2).string("v").uint(value).string("p").string(text_of(value));
   w.string("$inc").map(1).string("n").integer(1);
+  w.string("$min").map(1).string("h.lo").uint(value).string("$max").map(1).string("h.hi").uint(value);
+  w.string("$push").map(1).string("h.l").map(2).string("$each").array(1).uint(value).string("$slice").integer(-kLastUpdates);
+  w.string("$addToSet").map(1).string("h.s").uint(value % kRemainders);
   return out;
 }
 
@@ -45,11 +105,17 @@ Result<ReadDocument> read_document(Bytes document) {
   msgpack::Cursor in(document);
   msgpack::Value head, value;
   auto bad = [&](std::string_view what) { return fail(Code::kCorrupt, fmt::format("a document read back {} ({} bytes)", what, document.size())); };
-  if (!in.next(head) || head.kind != msgpack::Kind::kMap || head.count != 4) return bad("is not a map of four fields");
+  if (!in.next(head) || head.kind != msgpack::Kind::kMap || head.count != 5) return bad("is not a map of five fields");
   std::string text;
-  for (int i = 0; i < 4; ++i) {
+  History history;
+  for (int i = 0; i < 5; ++i) {
     Bytes name;
-    if (!in.string(name) || !in.next(value)) return bad("is malformed");
+    if (!in.string(name)) return bad("is malformed");
+    if (name == "h") {
+      if (!read_history(in, history)) return bad("has a history that nobody wrote");
+      continue;
+    }
+    if (!in.next(value)) return bad("is malformed");
     if (name == "_id" && value.kind == msgpack::Kind::kString)
       out.key = value.bytes;
     else if (name == "v" && value.kind == msgpack::Kind::kUint)
@@ -63,6 +129,7 @@ Result<ReadDocument> read_document(Bytes document) {
   }
   if (!in.at_end()) return bad("has bytes behind its end");
   if (text != text_of(out.state.value)) return bad(fmt::format("with key {} has the value of one write and the text of another", out.key));
+  if (!agrees(history, out.state)) return bad(fmt::format("with key {} has a history that its {} updates cannot have left", out.key, out.state.counter));
   return out;
 }
 

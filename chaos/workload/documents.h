@@ -1,8 +1,10 @@
 // The documents that workloads write: every one tells which write made it, so that what is read can be traced to it, whole or not at all.
 //
-//     { _id: key, v: value, n: counter, p: text that follows from the value }
+//     { _id: key, v: value, n: counter, p: text that follows from the value,
+//       h: { lo: least value, hi: greatest, l: [the last updates' values, at most three], s: [values modulo 4, each once] } }
 //
-// A document whose text does not follow from its value is half of one write and half of another, or none.
+// A document whose text does not follow from its value is half of one write and half of another, or none; one whose history does not agree with its value and
+// counter was updated by something else than was asked for.
 #pragma once
 
 #include "chaos/oracle/document_history.h"
@@ -12,7 +14,7 @@
 namespace holdfast::chaos {
 
 Buffer make_document(std::string_view key, uint64_t value);
-/// Sets the value, and the text that follows from it, and increments the counter.
+/// Sets the value, and the text that follows from it, increments the counter, and goes on with the history.
 Buffer make_update(uint64_t value);
 /// `{_id: key}`
 Buffer by_key(std::string_view key);
