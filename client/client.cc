@@ -182,8 +182,9 @@ struct Collection::Ops {
   static io::Task<Result<Answer<Buffer>>> insert_one(Collection self, Buffer document);
   static io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(Collection self, std::vector<Buffer> documents);
   static io::Task<Result<Answer<Documents>>> find(Collection self, Buffer query, FindOptions options);
-  static io::Task<Result<Answer<Updated>>> update_one(Collection self, Buffer filter, Buffer update);
-  static io::Task<Result<Answer<uint64_t>>> delete_one(Collection self, Buffer filter);
+  static io::Task<Result<Answer<Updated>>> update(Collection self, Op op, Buffer filter, Buffer update);
+  static io::Task<Result<Answer<uint64_t>>> remove(Collection self, Op op, Buffer filter);
+  static io::Task<Result<Answer<FoundAndModified>>> find_and_modify(Collection self, Buffer filter, FindAndModifyOptions options);
 };
 
 namespace {
@@ -286,20 +287,53 @@ io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffe
   co_return Answer<Documents>{stamp(answer), Documents(std::move(answer.value))};
 }
 
-io::Task<Result<Answer<Updated>>> Collection::Ops::update_one(Collection self, Buffer filter, Buffer update) {
+namespace {
+
+Result<Updated> read_updated(Bytes result) {
+  HF_TRY(matched, field(result, "matched", Kind::kUint));
+  HF_TRY(modified, field(result, "modified", Kind::kUint));
+  Updated out{matched.u, modified.u};
+  if (auto id = msgpack::lookup(result, "id")) out.upserted = Buffer(*id);
+  return out;
+}
+
+}  // namespace
+
+io::Task<Result<Answer<Updated>>> Collection::Ops::update(Collection self, Op op, Buffer filter, Buffer update) {
   HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
   HF_CO_CHECK_OK(check_value("an update", update, Kind::kMap));
   Buffer args;
   msgpack::Writer(args).map(2).string("filter").raw(filter).string("update").raw(update);
-  HF_CO_TRY(answer, co_await self.call(Op::kUpdateOne, std::move(args)));
-  HF_CO_TRY(matched, field(answer.value, "matched", Kind::kUint));
-  HF_CO_TRY(modified, field(answer.value, "modified", Kind::kUint));
-  co_return Answer<Updated>{stamp(answer), {matched.u, modified.u}};
+  HF_CO_TRY(answer, co_await self.call(op, std::move(args)));
+  HF_CO_TRY(updated, read_updated(answer.value));
+  co_return Answer<Updated>{stamp(answer), std::move(updated)};
 }
 
-io::Task<Result<Answer<uint64_t>>> Collection::Ops::delete_one(Collection self, Buffer filter) {
+io::Task<Result<Answer<uint64_t>>> Collection::Ops::remove(Collection self, Op op, Buffer filter) {
   HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
-  co_return co_await one_number(self.call(Op::kDeleteOne, one_pair("filter", filter)), "deleted");
+  co_return co_await one_number(self.call(op, one_pair("filter", filter)), "deleted");
+}
+
+io::Task<Result<Answer<FoundAndModified>>> Collection::Ops::find_and_modify(Collection self, Buffer filter, FindAndModifyOptions options) {
+  HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
+  for (auto [what, value] : {std::pair{"an update", &options.update}, {"a sort", &options.sort}, {"a projection", &options.projection}})
+    if (!value->empty()) HF_CO_CHECK_OK(check_value(what, *value, Kind::kMap));
+  Buffer args;
+  msgpack::Writer w(args);
+  w.map(2 + !options.sort.empty() + !options.projection.empty() + options.upsert + options.after).string("filter").raw(filter);
+  if (options.update.empty())
+    w.string("remove").boolean(true);
+  else
+    w.string("update").raw(options.update);
+  if (!options.sort.empty()) w.string("sort").raw(options.sort);
+  if (!options.projection.empty()) w.string("projection").raw(options.projection);
+  if (options.upsert) w.string("upsert").boolean(true);
+  if (options.after) w.string("return").string("after");
+  HF_CO_TRY(answer, co_await self.call(Op::kFindAndModify, std::move(args)));
+  HF_CO_TRY(updated, read_updated(answer.value));
+  FoundAndModified out{std::move(updated), std::nullopt};
+  if (auto document = msgpack::lookup(answer.value, "document")) out.document = Buffer(*document);
+  co_return Answer<FoundAndModified>{stamp(answer), std::move(out)};
 }
 
 io::Task<Result<Answer<Buffer>>> Collection::insert_one(Buffer document) const {
@@ -315,11 +349,31 @@ io::Task<Result<Answer<Documents>>> Collection::find(Buffer query, FindOptions o
 }
 
 io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update) const {
-  return Ops::update_one(*this, std::move(filter), std::move(update));
+  return Ops::update(*this, Op::kUpdateOne, std::move(filter), std::move(update));
+}
+
+io::Task<Result<Answer<Updated>>> Collection::update_many(Buffer filter, Buffer update) const {
+  return Ops::update(*this, Op::kUpdateMany, std::move(filter), std::move(update));
+}
+
+io::Task<Result<Answer<Updated>>> Collection::upsert_one(Buffer filter, Buffer update) const {
+  return Ops::update(*this, Op::kUpsertOne, std::move(filter), std::move(update));
+}
+
+io::Task<Result<Answer<Updated>>> Collection::upsert_many(Buffer filter, Buffer update) const {
+  return Ops::update(*this, Op::kUpsertMany, std::move(filter), std::move(update));
 }
 
 io::Task<Result<Answer<uint64_t>>> Collection::delete_one(Buffer filter) const {
-  return Ops::delete_one(*this, std::move(filter));
+  return Ops::remove(*this, Op::kDeleteOne, std::move(filter));
+}
+
+io::Task<Result<Answer<uint64_t>>> Collection::delete_many(Buffer filter) const {
+  return Ops::remove(*this, Op::kDeleteMany, std::move(filter));
+}
+
+io::Task<Result<Answer<FoundAndModified>>> Collection::find_and_modify(Buffer filter, FindAndModifyOptions options) const {
+  return Ops::find_and_modify(*this, std::move(filter), std::move(options));
 }
 
 io::Task<Result<Answer<uint64_t>>> Collection::count() const { return one_number(call(Op::kCount, {}), "count"); }

@@ -89,6 +89,20 @@ struct Call {
 struct Updated {
   uint64_t matched = 0;
   uint64_t modified = 0;
+  std::optional<Buffer> upserted = std::nullopt;  ///< the `_id`, a raw value, of the document that an upsert inserted
+};
+
+/// How find_and_modify() goes about it. Sort and projection as in FindOptions.
+struct FindAndModifyOptions {
+  Buffer update;        ///< what to make of it; empty: it is removed
+  Buffer sort;          ///< which of those that match comes first; empty: any
+  Buffer projection;    ///< of the document that is returned
+  bool upsert = false;  ///< when none matches, insert one, as upsert_one() does
+  bool after = false;   ///< return what it has become, rather than what it was
+};
+
+struct FoundAndModified : Updated {
+  std::optional<Buffer> document;
 };
 
 struct VerifyPart {
@@ -196,8 +210,18 @@ class Collection {
 
   /// Changes one document that matches. Matching none is no error.
   io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update) const;
+  /// All documents that match at one moment, in one commit: all or none.
+  io::Task<Result<Answer<Updated>>> update_many(Buffer filter, Buffer update) const;
+  /// As update_one(); when nothing matches, inserts what the filter's equalities and the update make.
+  io::Task<Result<Answer<Updated>>> upsert_one(Buffer filter, Buffer update) const;
+  /// As update_many(); when nothing matches, inserts one.
+  io::Task<Result<Answer<Updated>>> upsert_many(Buffer filter, Buffer update) const;
   /// Deletes one document that matches; the value is 1, or 0 when none did.
   io::Task<Result<Answer<uint64_t>>> delete_one(Buffer filter) const;
+  /// Deletes all documents that match at one moment, in one commit; the value is how many.
+  io::Task<Result<Answer<uint64_t>>> delete_many(Buffer filter) const;
+  /// Updates or removes the first document that matches, and returns it.
+  io::Task<Result<Answer<FoundAndModified>>> find_and_modify(Buffer filter, FindAndModifyOptions options) const;
 
   io::Task<Result<Answer<uint64_t>>> count() const;
   io::Task<Result<Answer<uint64_t>>> count(Buffer query) const;

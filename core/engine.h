@@ -20,8 +20,7 @@
 #include <vector>
 
 #include "core/journal.h"
-#include "core/find.h"
-#include "core/update.h"
+#include "core/modification.h"
 #include "io/host.h"
 
 namespace holdfast::core {
@@ -64,13 +63,9 @@ struct Reply {
 };
 
 /// Whether an insert that finds an identical document (same bytes) inserted within `repeat_window` is answered as done. An insert whose `_id` has
-/// the generated shape (60 ASCII letters) always is; others only when the session knows that the connection that sent the first one broke.
-enum class Repeat : uint8_t { kByShape, kAccept };
-
-struct UpdateCounts {
-  uint64_t matched = 0;
-  uint64_t modified = 0;
-};
+/// the generated shape (60 ASCII letters) always is, unless kNever says otherwise; others only when the session knows that the connection that
+/// sent the first one broke.
+enum class Repeat : uint8_t { kByShape, kAccept, kNever };
 
 struct CollectionStats {
   std::string database;
@@ -141,10 +136,12 @@ class Engine {
   /// Documents as asked for, at one snapshot. kTooLarge when they pass `max_bytes`, or sorting them needs more than kSortBytes.
   virtual io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes) = 0;
   virtual io::Task<Reply<uint64_t>> count(Name name, const Query& query) = 0;
-  /// Changes one matching document. kConflict when other writers changed every candidate again and again meanwhile.
-  virtual io::Task<Reply<UpdateCounts>> update_one(Name name, const Query& filter, const Update& update) = 0;
-  /// Deletes one matching document; returns how many (0 or 1).
-  virtual io::Task<Reply<uint64_t>> delete_one(Name name, const Query& filter) = 0;
+  /// Modifies one document that matches, or upserts. kConflict when other writers changed every candidate again and again meanwhile.
+  virtual io::Task<Reply<Modified>> modify_one(Name name, const Modification& change) = 0;
+  /// Modifies all documents that match at one snapshot, as one entry: all or none, and none that others have changed since the snapshot. Or upserts
+  /// one. Errors: those of the update on any of the documents; kTooLarge (the changes pass kMaxEntryEffects); kConflict (others went on changing which
+  /// documents match).
+  virtual io::Task<Reply<Modified>> modify_many(Name name, const Modification& change) = 0;
 
   // Catalog.
 

@@ -63,13 +63,16 @@ struct CommitBatch {
   Lsn through;
 };
 
-/// One document of an insert-many on its way through prepare() and finish().
-struct PreparedInsert {
+/// One document of an entry over several, on its way from being locked to finish().
+struct PreparedWrite {
   ShardId shard;
   Buffer key;
-  Bytes document;
+  Bytes body;        ///< what is put; once the entry is posted it lies there
   size_t index = 0;  ///< in the request
-  enum class State : uint8_t { kAbsent, kRepeat, kDuplicate } state = State::kAbsent;
+  EffectKind kind = EffectKind::kPut;
+  Buffer owned = {};   ///< of a document that was made here
+  bool writes = true;  ///< false: it is locked only
+  enum class State : uint8_t { kFree, kRepeat, kTaken } state = State::kFree;  ///< of an insert
   Overlay::Locked locked = nullptr;
   SubmissionRef rests_on = nullptr;  ///< the pending entry that decided the state
 };
@@ -122,17 +125,29 @@ class EngineCore {
   /// True: inserted. Also true for a repeat.
   io::Task<Evaluated<bool>> insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat);
   io::Task<Evaluated<std::optional<Buffer>>> find(CollectionRef c, Lsn after, ShardId shard, Bytes key);
-  /// Updates the document of that key if it matches `filter`.
-  io::Task<Evaluated<UpdateCounts>> update(CollectionRef c, Lsn after, ShardId shard, Bytes key, const Query& filter,
-                                           const Update& update);
-  io::Task<Evaluated<uint64_t>> remove(CollectionRef c, Lsn after, ShardId shard, Bytes key, const Query& filter);
+  struct Target {
+    CollectionRef c;
+    Lsn after;
+    ShardId shard;
+    Bytes key;
+    std::optional<Lsn> unchanged_since = std::nullopt;  ///< a document that has changed since does not match
+  };
+  /// Modifies the document of that key if it matches. When there is none, inserts it if `change` is an upsert whose query asks for that key.
+  io::Task<Evaluated<Modified>> modify(Target target, const Modification& change);
 
-  // Several documents as one entry: prepare on every core in turn, post once, finish on every core.
+  // Several documents as one entry (evaluate_many.cc): prepare on every core in turn, post once, finish on every core.
 
   /// Locks and looks at the documents; `items` are sorted by key. On error or stale nothing stays locked.
-  io::Task<Evaluated<bool>> prepare(CollectionRef c, Lsn after, std::vector<PreparedInsert*> items, Repeat repeat);
+  io::Task<Evaluated<bool>> prepare_inserts(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Repeat repeat);
+  /// The same of documents that were read at `snapshot`. True: none that is to be written has changed since. When it returns, everything is applied that
+  /// was pending for them.
+  io::Task<Evaluated<bool>> prepare_changes(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot);
   /// Adds the pending versions (none when `entry` is null) and unlocks. The LSN of `entry` is known.
-  void finish(CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry);
+  void finish(CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry);
+
+  /// A lock that is no document's, see turn_key().
+  io::Task<Overlay::Locked> take_turn(CollectionRef c, Bytes key);
+  void end_turn(Overlay::Locked turn) { overlay_.unlock(turn); }
 
   // Scans (scan.cc), at a snapshot that is open on this core.
 
@@ -148,8 +163,14 @@ class EngineCore {
   /// Documents of this core's shards that `find` asks for: the first find.wanted() in its order, without one any so many. Nothing is skipped yet.
   /// kTooLarge beyond `max_bytes` of bodies.
   io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
-  /// Some document that matches.
-  io::Task<Result<std::optional<Buffer>>> scan_for_key(CollectionRef c, Lsn snapshot, const Query& query);
+  /// What `change` makes of all that matches.
+  struct Changes {
+    uint64_t matched = 0;
+    std::vector<PreparedWrite> writes;  ///< of those that it changes
+    uint64_t bytes = 0;                 ///< about what they take in an entry
+  };
+  /// kTooLarge beyond `max_bytes`.
+  io::Task<Result<Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes);
   io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query);
 
   /// The next part of an export: documents of one of this core's shards.
@@ -229,10 +250,9 @@ class EngineCore {
   SubmissionRef post(Overlay::Locked document, const Effect& effect);
   io::Task<Result<bool>> insert_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, Bytes body, Repeat repeat,
                                        Verdict& verdict);
-  io::Task<Result<UpdateCounts>> update_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, const Query& filter,
-                                               const Update& update, Verdict& verdict);
-  io::Task<Result<uint64_t>> remove_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, const Query& filter,
+  io::Task<Result<Modified>> modify_locked(Slot& slot, const Target& target, Overlay::Locked document, const Modification& change,
                                            Verdict& verdict);
+  Result<Modified> upsert_locked(const Target& target, Overlay::Locked document, const Modification& change, Verdict& verdict);
 
   bool mine(const Effect& effect) const { return shared_.core_of(effect.shard) == core_; }
   std::optional<int> try_apply(Lsn lsn, const Effect& effect);

@@ -1,5 +1,5 @@
 // EngineImpl: the engine's one implementation, shared by the sources that make it up: engine_open.cc (opening and stopping), engine_catalog.cc (names and
-// collections) and engine.cc (documents). Nobody else includes this; see engine.h for what it promises.
+// collections), engine.cc (reading), engine_modify.cc (changing one document) and engine_many.cc (several as one entry). Nobody else includes this; see engine.h for what it promises.
 #pragma once
 
 #include "core/checkpointer.h"
@@ -9,6 +9,11 @@
 #include "core/exports.h"
 
 namespace holdfast::core {
+
+/// Requests that modify many documents hold what they make of them in memory, up to kMaxEntryEffects each: so many at a time, the others wait.
+inline constexpr uint64_t kManyAtOnce = 16;
+/// How often a request looks again when others have changed what it had found.
+inline constexpr int kAttempts = 100;
 
 template <class T, class R>
 Reply<T> refuse(R&& failed) {
@@ -29,8 +34,8 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) override;
   io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes) override;
   io::Task<Reply<uint64_t>> count(Name name, const Query& query) override;
-  io::Task<Reply<UpdateCounts>> update_one(Name name, const Query& filter, const Update& update) override;
-  io::Task<Reply<uint64_t>> delete_one(Name name, const Query& filter) override;
+  io::Task<Reply<Modified>> modify_one(Name name, const Modification& change) override;
+  io::Task<Reply<Modified>> modify_many(Name name, const Modification& change) override;
   io::Task<Reply<bool>> create_collection(Name name) override;
   io::Task<Reply<bool>> drop_collection(Name name) override;
   io::Task<Reply<bool>> database_exists(std::string_view database) override;
@@ -47,7 +52,7 @@ class EngineImpl final : public Engine, private JournalSink {
 
  private:
   using OptionalRef = std::optional<CollectionRef>;
-  using CoreItems = std::map<CoreId, std::vector<PreparedInsert*>>;
+  using CoreItems = std::map<CoreId, std::vector<PreparedWrite*>>;
   struct Created {
     Result<> result;
     Lsn lsn;
@@ -78,18 +83,35 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<void> close_snapshot(Lsn snapshot);
   static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
   io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
-  io::Task<Result<std::optional<Buffer>>> scan_for_key(CollectionRef c, Lsn snapshot, const Query& query);
   io::Task<Reply<std::vector<Buffer>>> find_by_key(Name name, const Find& find);
-  template <class T, class F>
-  io::Task<Reply<T>> change_first(Name name, const Query& filter, F change);
+  io::Task<Reply<Modified>> modify_by_key(Name name, const Modification& change);
+  io::Task<Reply<Modified>> modify_first(Name name, const Modification& change);
+  using ModifyThere = io::Task<Reply<Modified>> (EngineImpl::*)(Name name, const Modification& change);
+  /// `modify`, and when nothing matches, an insert. Upserts with the same query take turns, so that two never both insert.
+  io::Task<Reply<Modified>> upsert_in_turn(Name name, const Modification& change, ModifyThere modify);
+  static io::Task<bool> end_turn_on(EngineCore& core, Overlay::Locked turn);
+  io::Task<Evaluated<Modified>> insert_upserted(CollectionRef c, const Modification& change);
   Result<CheckedDocument> check_insert(Bytes document, Buffer& owned);
-  Result<std::vector<PreparedInsert>> check_batch(const std::vector<Bytes>& documents, std::deque<Buffer>& owned,
+  Result<std::vector<PreparedWrite>> check_batch(const std::vector<Bytes>& documents, std::deque<Buffer>& owned,
                                                   std::vector<Buffer>& ids);
-  io::Task<Evaluated<bool>> insert_all(CollectionRef c, std::vector<PreparedInsert>& items, Repeat repeat);
-  io::Task<Lsn> post_all(CollectionRef c, std::vector<PreparedInsert>& items, SubmissionRef entry);
+  io::Task<Evaluated<bool>> insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat);
+  io::Task<Reply<Modified>> modify_all(Name name, const Modification& change);
+  io::Task<Result<EngineCore::Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change);
+  struct Locking;
+  bool covers(Locking& held, std::vector<PreparedWrite>& writes) const;
+  io::Task<Evaluated<bool>> lock_all(Locking& held, std::vector<PreparedWrite> writes, Lsn snapshot);
+  io::Task<void> unlock_all(Locking& held, SubmissionRef entry);
+  io::Task<void> write_half(Locking& held);
+  io::Task<bool> take_many_turn();
+  io::Task<bool> end_many_turn();
+  bool locked_before(const PreparedWrite& a, const PreparedWrite& b) const;
+  CoreItems by_core(std::vector<PreparedWrite>& items) const;
+  template <class F>
+  io::Task<Evaluated<bool>> prepare_all(CollectionRef c, const CoreItems& items, F prepare);
+  io::Task<Lsn> post_all(CollectionRef c, std::vector<PreparedWrite>& items, SubmissionRef entry);
   io::Task<Lsn> append_on_core_0(SubmissionRef entry);
   io::Task<void> finish_all(CollectionRef c, const CoreItems& by_core, SubmissionRef entry);
-  static io::Task<bool> finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry);
+  static io::Task<bool> finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry);
   io::Task<EngineStats> stats_on_core_0();
   io::Task<void> verify_counts(VerifyPage& page);
   io::Task<Result<>> adopt_copy(bool clean);
@@ -104,6 +126,7 @@ class EngineImpl final : public Engine, private JournalSink {
   EngineShared shared_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Exports> exports_;
+  io::Semaphore many_turns_{kManyAtOnce};  // core 0: requests over several documents that may be under way
   io::Semaphore catalog_turn_{1};  // core 0: one catalog change at a time
   io::Event stopping_;
   size_t running_ = 0;  // tasks of ours on core 0, and the loops of all cores
@@ -111,5 +134,11 @@ class EngineImpl final : public Engine, private JournalSink {
   std::optional<Error> failure_;
   io::WaitList failure_changed_;
 };
+
+template <class T, class F>
+io::Task<Evaluated<T>> EngineImpl::at_shard(ShardId shard, F evaluate) {
+  EngineCore& core = *shared_.cores[shared_.core_of(shard).value];
+  co_return co_await io::call_on<Evaluated<T>>(host_.cores, shared_.core_of(shard), [&core, evaluate] { return evaluate(core); });
+}
 
 }  // namespace holdfast::core

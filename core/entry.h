@@ -81,5 +81,7 @@ class EffectReader {
 
 /// The largest `effects` that an entry may have; larger requests are refused with kTooLarge before anything changes.
 inline constexpr size_t kMaxEntryEffects = size_t{64} << 20;
+/// What an effect takes in an entry besides its key and body, at most.
+inline constexpr size_t kEffectOverhead = 64;
 
 }  // namespace holdfast::core

@@ -39,7 +39,7 @@ Bytes body_of(const std::optional<Buffer>& owned, Bytes elsewhere) { return owne
 }  // namespace
 
 bool EngineCore::is_repeat(const Current& found, Bytes document, Bytes id, Repeat repeat) const {
-  if (body_of(found.owned, found.body) != document) return false;
+  if (repeat == Repeat::kNever || body_of(found.owned, found.body) != document) return false;
   if (repeat == Repeat::kByShape && !has_generated_shape(id)) return false;
   if (found.pending) return true;
   // Newer than what was applied one window ago. Before one window has passed since the start everything counts: the first attempt may have
@@ -131,98 +131,75 @@ io::Task<Evaluated<std::optional<Buffer>>> EngineCore::find(CollectionRef c, Lsn
   co_return Evaluated<std::optional<Buffer>>{std::move(body), seen()};
 }
 
-// ---- Update ----
+// ---- Modify one ----
 
-io::Task<Result<UpdateCounts>> EngineCore::update_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document,
-                                                         const Query& filter, const Update& update, Verdict& verdict) {
-  HF_CO_TRY(now, co_await current(slot, c, document));
-  verdict.rests_on = now.pending;
-  Bytes body = body_of(now.owned, now.body);
-  if (!now.exists) co_return UpdateCounts{};
-  Query::Match match = filter.match(body);
-  if (match == Query::Match::kTooCostly) co_return Query::too_costly();
-  if (match == Query::Match::kNo) co_return UpdateCounts{};
-  HF_CO_TRY(updated, update.apply(body, {.now = shared_.host.clock.wall()}));
-  if (!updated.changed()) co_return UpdateCounts{.matched = 1};
-  verdict.rests_on =
-      post(document, {EffectKind::kPut, c.database, shard, c.collection, document->first.key, updated.document});
-  co_return UpdateCounts{.matched = 1, .modified = 1};
+namespace {
+
+std::unexpected<Error> taken_id() {
+  return fail(Code::kDuplicateKey, "E11000 duplicate key: a document with the _id that the query asks for is there, but does not match the rest of it");
 }
 
-io::Task<Evaluated<UpdateCounts>> EngineCore::update(CollectionRef c, Lsn after, ShardId shard, Bytes key, const Query& filter,
-                                                     const Update& update) {
-  if (!co_await enter(c, after)) co_return Evaluated<UpdateCounts>{UpdateCounts{}, {}, true};
-  Slot& s = slot(c.database, shard);
+}  // namespace
+
+/// Of a document that is not there: the upsert's.
+Result<Modified> EngineCore::upsert_locked(const Target& target, Overlay::Locked document, const Modification& change, Verdict& verdict) {
+  HF_TRY(made, upsert_document(change.of.query, *change.update, shared_.host.clock.wall()));
+  HF_TRY(checked, check_document(made));
+  HF_ASSERT(checked.key == document->first.key, "the query asks for one _id, which an update never changes");
+  verdict.rests_on = post(document, {EffectKind::kPut, target.c.database, target.shard, target.c.collection, document->first.key, made});
+  Modified out{.upserted = Buffer(checked.id)};
+  if (change.returns == Modification::Returns::kAfter) out.document = std::move(made);
+  return out;
+}
+
+io::Task<Result<Modified>> EngineCore::modify_locked(Slot& slot, const Target& target, Overlay::Locked document, const Modification& change,
+                                                     Verdict& verdict) {
+  using Returns = Modification::Returns;
+  HF_CO_TRY(now, co_await current(slot, target.c, document));
+  verdict.rests_on = now.pending;
+  if (target.unchanged_since && (now.pending || now.lsn > *target.unchanged_since)) co_return Modified{};
+  bool by_id = change.of.query.id_key().has_value();
+  if (!now.exists) co_return change.upsert && by_id ? upsert_locked(target, document, change, verdict) : Modified{};
+  Bytes body = body_of(now.owned, now.body);
+  Query::Match match = change.of.query.match(body);
+  if (match == Query::Match::kTooCostly) co_return Query::too_costly();
+  if (match == Query::Match::kNo) {
+    if (change.upsert && by_id) co_return taken_id();
+    co_return Modified{};
+  }
+  Modified out{.matched = 1};
+  if (change.returns == Returns::kBefore) out.document = Buffer(body);
+  Effect effect{EffectKind::kDelete, target.c.database, target.shard, target.c.collection, document->first.key, {}};
+  if (!change.update) {
+    out.modified = 1;
+    verdict.rests_on = post(document, effect);
+    co_return out;
+  }
+  HF_CO_TRY(updated, change.update->apply(body, {.now = shared_.host.clock.wall()}));
+  if (updated.changed()) {
+    effect.kind = EffectKind::kPut;
+    effect.body = updated.document;
+    out.modified = 1;
+    verdict.rests_on = post(document, effect);
+  }
+  if (change.returns == Returns::kAfter) out.document = std::move(updated.document);
+  co_return out;
+}
+
+io::Task<Evaluated<Modified>> EngineCore::modify(Target target, const Modification& change) {
+  CollectionRef c = target.c;
+  if (!co_await enter(c, target.after)) co_return Evaluated<Modified>{Modified{}, {}, true};
+  Slot& s = slot(c.database, target.shard);
   co_await s.requests.acquire(1);
-  Overlay::Locked locked = co_await overlay_.lock({c.collection, key});
+  Overlay::Locked locked = co_await overlay_.lock({c.collection, target.key});
   Verdict verdict;
-  Result<UpdateCounts> result = co_await update_locked(s, c, shard, locked, filter, update, verdict);
+  Result<Modified> result = co_await modify_locked(s, target, locked, change, verdict);
   overlay_.unlock(locked);
   leave(c);
   Lsn lsn;
   if (!MUTANT("reply-not-held") || (result && result->modified)) lsn = co_await applied(verdict.rests_on);
   s.requests.release(1);
-  co_return Evaluated<UpdateCounts>{std::move(result), lsn};
-}
-
-// ---- Delete ----
-
-io::Task<Result<uint64_t>> EngineCore::remove_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document,
-                                                     const Query& filter, Verdict& verdict) {
-  HF_CO_TRY(now, co_await current(slot, c, document));
-  verdict.rests_on = now.pending;
-  if (!now.exists) co_return uint64_t{0};
-  Query::Match match = filter.match(body_of(now.owned, now.body));
-  if (match == Query::Match::kTooCostly) co_return Query::too_costly();
-  if (match == Query::Match::kNo) co_return uint64_t{0};
-  verdict.rests_on = post(document, {EffectKind::kDelete, c.database, shard, c.collection, document->first.key, {}});
-  co_return uint64_t{1};
-}
-
-io::Task<Evaluated<uint64_t>> EngineCore::remove(CollectionRef c, Lsn after, ShardId shard, Bytes key, const Query& filter) {
-  if (!co_await enter(c, after)) co_return Evaluated<uint64_t>{uint64_t{0}, {}, true};
-  Slot& s = slot(c.database, shard);
-  co_await s.requests.acquire(1);
-  Overlay::Locked locked = co_await overlay_.lock({c.collection, key});
-  Verdict verdict;
-  Result<uint64_t> result = co_await remove_locked(s, c, shard, locked, filter, verdict);
-  overlay_.unlock(locked);
-  leave(c);
-  Lsn lsn;
-  if (!MUTANT("reply-not-held") || (result && *result)) lsn = co_await applied(verdict.rests_on);
-  s.requests.release(1);
-  co_return Evaluated<uint64_t>{std::move(result), lsn};
-}
-
-// ---- Insert many ----
-
-io::Task<Evaluated<bool>> EngineCore::prepare(CollectionRef c, Lsn after, std::vector<PreparedInsert*> items, Repeat repeat) {
-  if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
-  for (PreparedInsert* item : items) {
-    item->locked = co_await overlay_.lock({c.collection, item->key});
-    Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
-    if (!now) {
-      finish(c, items, nullptr);
-      co_return Evaluated<bool>{fail(now), seen()};
-    }
-    item->rests_on = now->pending;
-    if (now->exists)
-      item->state = is_repeat(*now, item->document, *find_id(item->document), repeat) ? PreparedInsert::State::kRepeat
-                                                                                     : PreparedInsert::State::kDuplicate;
-  }
-  co_return Evaluated<bool>{true, seen()};
-}
-
-void EngineCore::finish(CollectionRef c, const std::vector<PreparedInsert*>& items, const SubmissionRef& entry) {
-  // When the entry is applied here already there is nothing pending any more.
-  bool pending = entry && entry->lsn > applied_;
-  for (PreparedInsert* item : items) {
-    if (!item->locked) continue;
-    if (pending) item->locked->second.add({entry, true, item->document});
-    overlay_.unlock(item->locked);
-    item->locked = nullptr;
-  }
-  leave(c);
+  co_return Evaluated<Modified>{std::move(result), lsn};
 }
 
 }  // namespace holdfast::core

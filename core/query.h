@@ -60,6 +60,8 @@ class Query {
   const std::optional<Buffer>& id_key() const { return id_key_; }
   /// Whether every document matches.
   bool matches_all() const;
+  /// The query as it came.
+  Bytes text() const { return {text_.data(), text_.size()}; }
 
   // The compiled form, for the sources of this class.
   struct Test;

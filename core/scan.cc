@@ -1,8 +1,12 @@
 // Scans of one core's shards at a snapshot.
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <span>
 
 #include "core/document.h"
 #include "core/engine_core.h"
+#include "core/operand.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -13,7 +17,6 @@ namespace {
 constexpr size_t kBytesPerDocument = 4096;
 /// How much a scan reads ahead at a time.
 constexpr uint64_t kScanStepBytes = 256 << 10;
-
 
 // What a find keeps of the documents that match: with a sort and a limit a heap of the first ones, the last of them on top.
 class Kept {
@@ -57,6 +60,15 @@ class Kept {
   std::vector<EngineCore::Found> all_;
 };
 
+/// For messages.
+std::string shown_id(Bytes id) {
+  msgpack::Value v = head_of(id);
+  if (v.kind == msgpack::Kind::kString) return '"' + Path::shown(v.bytes) + '"';
+  if (v.kind == msgpack::Kind::kUint) return std::to_string(v.u);
+  if (v.kind == msgpack::Kind::kInt) return std::to_string(v.i);
+  return "in hex, as MessagePack, " + fmt::format("{:02x}", fmt::join(std::span(reinterpret_cast<const unsigned char*>(id.data()), std::min<size_t>(id.size(), 32)), ""));
+}
+
 }  // namespace
 
 /// Calls `each` with every document that matches, until it returns false or an error.
@@ -96,15 +108,28 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef 
   co_return kept.take();
 }
 
-io::Task<Result<std::optional<Buffer>>> EngineCore::scan_for_key(CollectionRef c, Lsn snapshot, const Query& query) {
-  std::optional<Buffer> found;
-  auto each = [&found](Buffer& body) -> Result<bool> {
+io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes) {
+  Changes out;
+  auto each = [&](Buffer& body) -> Result<bool> {
+    ++out.matched;
     HF_TRY(key, id_key(*find_id(body)));
-    found = std::move(key);
-    return false;
+    PreparedWrite write{.shard = shard_of(key, shared_.settings.shard_count), .key = std::move(key), .body = {}};
+    if (change.update) {
+      auto updated = change.update->apply(body, {.now = shared_.host.clock.wall()});
+      if (!updated) return fail(updated.error().code, fmt::format("{}, in the document of _id {}; nothing was changed", updated.error().message, shown_id(*find_id(body))));
+      if (!updated->changed()) return true;
+      write.owned = std::move(updated->document);
+    } else {
+      write.kind = EffectKind::kDelete;
+    }
+    out.bytes += write.owned.size() + write.key.size() + kEffectOverhead;
+    out.writes.push_back(std::move(write));
+    if (out.bytes <= max_bytes) return true;
+    return fail(Code::kTooLarge, fmt::format("the documents that match come to more than {} bytes of changes, the most one request may make: narrow the "
+                                             "query, and change them in several requests", kMaxEntryEffects));
   };
-  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, each));
-  co_return found;
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, change.of.query, each));
+  co_return out;
 }
 
 io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot, const Query& query) {

@@ -16,7 +16,11 @@ constexpr Row kRows[] = {
     {wire::Op::kFindOne, find_one},
     {wire::Op::kFind, find},
     {wire::Op::kUpdateOne, update_one},
+    {wire::Op::kUpdateMany, update_many},
     {wire::Op::kDeleteOne, delete_one},
+    {wire::Op::kDeleteMany, delete_many},
+    {wire::Op::kUpsertOne, upsert_one},
+    {wire::Op::kUpsertMany, upsert_many},
     {wire::Op::kCount, count},
     {wire::Op::kFindById, find_by_id},
     {wire::Op::kDrop, drop},
@@ -34,6 +38,7 @@ constexpr Row kRows[] = {
     {wire::Op::kExport, export_part},
     {wire::Op::kPing, ping},
     {wire::Op::kVerify, verify},
+    {wire::Op::kFindAndModify, find_and_modify},
 };
 
 constexpr size_t kNumbers = 256;

@@ -20,12 +20,19 @@ io::Task<void> insert_many(Call& call);
 io::Task<void> find_one(Call& call);
 io::Task<void> find(Call& call);
 io::Task<void> find_by_id(Call& call);
-io::Task<void> update_one(Call& call);
-io::Task<void> delete_one(Call& call);
 io::Task<void> count(Call& call);
 io::Task<void> find_many_count(Call& call);
 io::Task<void> find_paginated(Call& call);
 io::Task<void> export_part(Call& call);
+
+// operations_modify.cc
+io::Task<void> update_one(Call& call);
+io::Task<void> update_many(Call& call);
+io::Task<void> delete_one(Call& call);
+io::Task<void> delete_many(Call& call);
+io::Task<void> upsert_one(Call& call);
+io::Task<void> upsert_many(Call& call);
+io::Task<void> find_and_modify(Call& call);
 
 // operations_catalog.cc
 io::Task<void> drop(Call& call);

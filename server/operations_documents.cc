@@ -155,30 +155,6 @@ io::Task<void> find_by_id(Call& call) {
   call.answer(found.lsn, [&](wire::ReplyWriter& reply) { reply.result().raw(**found.result); });
 }
 
-io::Task<void> update_one(Call& call) {
-  Result<wire::UpdateArgs> args = wire::parse_update(call.request.args);
-  if (!args) co_return call.fail(args.error());
-  Result<core::Query> filter = core::Query::compile(args->filter);
-  if (!filter) co_return call.fail(filter.error());
-  Result<core::Update> update = core::Update::compile(args->update);
-  if (!update) co_return call.fail(update.error());
-  auto done = co_await call.engine().update_one(call.name(), *filter, *update);
-  if (!done.result) co_return call.fail(done.result.error(), done.lsn);
-  call.answer(done.lsn, [&](wire::ReplyWriter& reply) {
-    reply.result().map(2).string("matched").uint(done.result->matched).string("modified").uint(done.result->modified);
-  });
-}
-
-io::Task<void> delete_one(Call& call) {
-  Result<Bytes> args = wire::parse_delete(call.request.args);
-  if (!args) co_return call.fail(args.error());
-  Result<core::Query> filter = core::Query::compile(*args);
-  if (!filter) co_return call.fail(filter.error());
-  auto done = co_await call.engine().delete_one(call.name(), *filter);
-  if (!done.result) co_return call.fail(done.result.error(), done.lsn);
-  call.answer(done.lsn, [&](wire::ReplyWriter& reply) { reply.result().map(1).string("deleted").uint(*done.result); });
-}
-
 io::Task<void> count(Call& call) {
   Result<core::Query> query = parse_count(call.request.args);
   if (!query) co_return call.fail(query.error());

@@ -64,9 +64,9 @@ class Maker {
     } else if (random_.below(3) > 0) {
       Buffer update_bytes = make_update(value);
       auto update = core::Update::compile(update_bytes);
-      HF_ASSERT((co_await engine_->update_one(kName, *filter, *update)).result, "it was there");
+      HF_ASSERT((co_await engine_->modify_one(kName, core::update_of(std::move(*filter), std::move(*update)))).result, "it was there");
     } else {
-      HF_ASSERT((co_await engine_->delete_one(kName, *filter)).result, "it was there");
+      HF_ASSERT((co_await engine_->modify_one(kName, core::deletion_of(std::move(*filter)))).result, "it was there");
     }
     Buffer id = string_id(key);
     auto now = co_await engine_->find_by_id(kName, id);

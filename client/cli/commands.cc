@@ -131,15 +131,24 @@ io::Task<int> update(client::Collection collection, const CommandLine& line) {
   if (!filter) co_return usage("FILTER", filter.error());
   auto change = object(line.update);
   if (!change) co_return usage("UPDATE", change.error());
-  auto r = co_await collection.update_one(std::move(*filter), std::move(*change));
+  bool upserts = line.command == Command::kUpsert;
+  auto r = co_await (upserts     ? collection.upsert_one(std::move(*filter), std::move(*change))
+                     : line.many ? collection.update_many(std::move(*filter), std::move(*change))
+                                 : collection.update_one(std::move(*filter), std::move(*change)));
   if (!r) co_return complain(r.error());
-  co_return print(fmt::format(R"({{"matched":{},"modified":{}}})", r->value.matched, r->value.modified));
+  std::string inserted;
+  if (r->value.upserted) {
+    auto id = to_json(*r->value.upserted);
+    if (!id) co_return complain(id.error());
+    inserted = ",\"inserted\":" + *id;
+  }
+  co_return print(fmt::format(R"({{"matched":{},"modified":{}{}}})", r->value.matched, r->value.modified, inserted));
 }
 
 io::Task<int> remove(client::Collection collection, const CommandLine& line) {
   auto filter = object(line.query);
   if (!filter) co_return usage("FILTER", filter.error());
-  auto r = co_await collection.delete_one(std::move(*filter));
+  auto r = co_await (line.many ? collection.delete_many(std::move(*filter)) : collection.delete_one(std::move(*filter)));
   if (!r) co_return complain(r.error());
   co_return print(fmt::format(R"({{"deleted":{}}})", r->value));
 }
@@ -224,7 +233,8 @@ io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine
     case Command::kInsert: co_return co_await insert(collection, line);
     case Command::kGet: co_return co_await get(collection, line);
     case Command::kFind: co_return co_await find(collection, line);
-    case Command::kUpdate: co_return co_await update(collection, line);
+    case Command::kUpdate:
+    case Command::kUpsert: co_return co_await update(collection, line);
     case Command::kDelete: co_return co_await remove(collection, line);
     case Command::kCount: co_return co_await count(collection, line);
     case Command::kImport: co_return co_await import(host, collection, line);

@@ -85,14 +85,21 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   find->add_option("--limit", line.limit, "print at most so many")->option_text("N");
   find->add_option("--projection", line.projection, "JSON: {\"path\": 1} prints these fields, 0 all but these")->option_text("JSON");
 
-  CLI::App* update = command(app, line, Command::kUpdate, "update", "Change one document that matches");
+  CLI::App* update = command(app, line, Command::kUpdate, "update", "Change one document that matches, or all");
   collection(update);
   update->add_option("FILTER", line.query, "which document, as in find")->required();
   update->add_option("UPDATE", line.update, "JSON: {\"$set\": {...}, \"$push\": {...}, ...}, or a document that replaces it")->required();
+  update->add_flag("--many", line.many, "all that match, all or none");
 
-  CLI::App* remove = command(app, line, Command::kDelete, "delete", "Delete one document that matches");
+  CLI::App* upsert = command(app, line, Command::kUpsert, "upsert", "Change one document that matches; when none does, insert one");
+  collection(upsert);
+  upsert->add_option("FILTER", line.query, "which document, as in find; what it asks for by equality is inserted")->required();
+  upsert->add_option("UPDATE", line.update, "as in update; {\"$setOnInsert\": {...}} counts when it inserts")->required();
+
+  CLI::App* remove = command(app, line, Command::kDelete, "delete", "Delete one document that matches, or all");
   collection(remove);
   remove->add_option("FILTER", line.query, "which document, as in find")->required();
+  remove->add_flag("--many", line.many, "all that match, all or none");
 
   CLI::App* count =
       command(app, line, Command::kCount, "count", "Print how many documents there are, or how many match");

@@ -9,7 +9,7 @@
 
 namespace holdfast::cli {
 
-enum class Command : uint8_t { kPing, kInsert, kGet, kFind, kUpdate, kDelete, kCount, kImport, kExport, kStats, kVerify };
+enum class Command : uint8_t { kPing, kInsert, kGet, kFind, kUpdate, kUpsert, kDelete, kCount, kImport, kExport, kStats, kVerify };
 
 struct CommandLine {
   client::Options client;
@@ -24,6 +24,7 @@ struct CommandLine {
   uint64_t skip = 0;
   std::string sort;
   std::string projection;
+  bool many = false;        ///< update, delete: all that match
   bool keep_going = false;
   uint64_t sort_memory = uint64_t{64} << 20;
   uint64_t bytes_per_second = uint64_t{64} << 20;  ///< verify

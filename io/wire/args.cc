@@ -47,6 +47,19 @@ Result<> take_array(std::string_view name, Bytes value, Bytes& out) {
   return {};
 }
 
+Result<> take_sort(Bytes value, Bytes& out) {
+  if (!is_map(value) && head_of(value).kind != Kind::kArray) return bad("sort must be a map, or an array of maps");
+  out = value;
+  return {};
+}
+
+Result<> take_bool(std::string_view name, Bytes value, bool& out) {
+  Value v = head_of(value);
+  if (v.kind != Kind::kBool) return bad(std::string(name) + " must be true or false");
+  out = v.boolean;
+  return {};
+}
+
 Result<> take_uint(std::string_view name, Bytes value, uint64_t& out) {
   Value v = head_of(value);
   if (v.kind != Kind::kUint) return bad(std::string(name) + " must be a non-negative integer");
@@ -160,10 +173,7 @@ Result<QueryArgs> parse_query(Bytes args) {
     if (key == "query") return take_map(key, value, out.query);
     if (key == "fields") return take_array(key, value, out.fields);
     if (key == "projection") return take_map(key, value, out.projection);
-    if (key == "sort") {
-      if (!is_map(value) && head_of(value).kind != Kind::kArray) return bad("sort must be a map, or an array of maps");
-      out.sort = value;
-    }
+    if (key == "sort") return take_sort(value, out.sort);
     if (key == "skip") return take_uint(key, value, out.skip);
     if (key == "limit") return take_uint(key, value, out.limit.emplace());
     if (key == "cursor") return take_bytes(key, value, out.cursor);
@@ -182,23 +192,19 @@ Result<Bytes> parse_find_by_id(Bytes args) {
   return id;
 }
 
-Result<UpdateArgs> parse_update(Bytes args) {
-  UpdateArgs out;
+Result<ModifyArgs> parse_modify(Bytes args) {
+  ModifyArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "filter") return take_map(key, value, out.filter);
     if (key == "update") return take_map(key, value, out.update);
+    if (key == "sort") return take_sort(value, out.sort);
+    if (key == "projection") return take_map(key, value, out.projection);
+    if (key == "remove") return take_bool(key, value, out.remove);
+    if (key == "upsert") return take_bool(key, value, out.upsert);
+    if (key == "return") return take_bytes(key, value, out.returns);
     return {};
   }));
-  if (out.update.empty()) return bad("an update takes {filter, update}");
   return out;
-}
-
-Result<Bytes> parse_delete(Bytes args) {
-  Bytes filter = kEmptyMap;
-  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    return key == "filter" ? take_map(key, value, filter) : Result<>();
-  }));
-  return filter;
 }
 
 Result<Bytes> parse_name(Bytes args) {

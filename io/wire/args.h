@@ -62,15 +62,18 @@ Result<QueryArgs> parse_query(Bytes args);
 /// kFindById: `{id: any}`; the raw value of the id.
 Result<Bytes> parse_find_by_id(Bytes args);
 
-/// kUpdateOne: `{filter: map, update: map}`.
-struct UpdateArgs {
+/// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map}`.
+/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it.
+struct ModifyArgs {
   Bytes filter = kEmptyMap;
-  Bytes update;
+  Bytes update;      ///< a map; empty when absent
+  Bytes sort;        ///< a map, or an array of maps; empty when absent
+  Bytes projection;  ///< a map; empty when absent
+  bool remove = false;
+  bool upsert = false;
+  std::string_view returns;  ///< empty when absent
 };
-Result<UpdateArgs> parse_update(Bytes args);
-
-/// kDeleteOne: `{filter: map}`.
-Result<Bytes> parse_delete(Bytes args);
+Result<ModifyArgs> parse_modify(Bytes args);
 
 /// kDbExists, kCollectionExists, kCreateCollection: `{name: str}`.
 Result<Bytes> parse_name(Bytes args);

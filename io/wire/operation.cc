@@ -13,9 +13,9 @@ constexpr OpInfo kOperations[] = {
     {Op::kFindOne, "find_one", kReads, true},
     {Op::kFind, "find", kReads, true},
     {Op::kUpdateOne, "update_one", kWrites, true},
-    {Op::kUpdateMany, "update_many", kWrites, false},
+    {Op::kUpdateMany, "update_many", kWrites, true},
     {Op::kDeleteOne, "delete_one", kWrites, true},
-    {Op::kDeleteMany, "delete_many", kWrites, false},
+    {Op::kDeleteMany, "delete_many", kWrites, true},
     {Op::kCount, "count", kReads, true},
     {Op::kFindById, "find_by_id", kReads, true},
     {Op::kDrop, "drop", kWrites, true},
@@ -23,8 +23,8 @@ constexpr OpInfo kOperations[] = {
     {Op::kFlush, "flush", kReads, true},
     {Op::kBatch, "batch", kWrites, true},
     {Op::kTxBatch, "tx_batch", kWrites, false},
-    {Op::kUpsertOne, "upsert_one", kWrites, false},
-    {Op::kUpsertMany, "upsert_many", kWrites, false},
+    {Op::kUpsertOne, "upsert_one", kWrites, true},
+    {Op::kUpsertMany, "upsert_many", kWrites, true},
     {Op::kDbExists, "db_exists", kReads, true},
     {Op::kCollectionExists, "collection_exists", kReads, true},
     {Op::kCreateCollection, "create_collection", kIdempotent, true},
@@ -52,6 +52,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kExport, "export", kReads, true},
     {Op::kPing, "ping", kReads, true},
     {Op::kVerify, "verify", kReads, true},
+    {Op::kFindAndModify, "find_and_modify", kWrites, true},
 };
 
 constexpr auto kByNumber = [] {

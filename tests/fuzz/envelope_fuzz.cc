@@ -45,10 +45,9 @@ void check_insert_many(Bytes args) {
 void check_args(Bytes args) {
   if (auto d = parse_insert_one(args)) FUZZ_CHECK(within(*d, args));
   if (auto q = parse_query(args)) FUZZ_CHECK(q->query == kEmptyMap || within(q->query, args));
-  if (auto u = parse_update(args)) FUZZ_CHECK(!u->update.empty());
+  if (auto m = parse_modify(args)) FUZZ_CHECK(!m->filter.empty());
   if (auto id = parse_find_by_id(args)) FUZZ_CHECK(within(*id, args));
   if (auto name = parse_name(args)) FUZZ_CHECK(!name->empty());
-  (void)parse_delete(args);
   (void)parse_hello(args);
   (void)parse_export(args);
   check_insert_many(args);

@@ -15,7 +15,7 @@ namespace {
 
 using wire::Op;
 
-const char* const kRecordings[] = {"inserts", "types",    "finds",    "updates",
+const char* const kRecordings[] = {"inserts", "types",    "finds",    "updates", "many",
                                    "catalog", "batches", "refusals", "connections"};
 
 std::string path_of(const std::string& name) {

@@ -93,28 +93,14 @@ class FakeEngine final : public core::Engine {
     for (const Buffer& d : of(name)) n += query.match(d) == core::Query::Match::kYes;
     co_return end(Result<uint64_t>(n));
   }
-  io::Task<Reply<core::UpdateCounts>> update_one(Name name, const core::Query& filter,
-                                                 const core::Update& update) override {
-    co_await begin("update_one", name);
-    for (Buffer& d : of(name)) {
-      if (filter.match(d) != core::Query::Match::kYes) continue;
-      auto applied = update.apply(d);
-      if (!applied) co_return end(Result<core::UpdateCounts>(fail(std::move(applied))));
-      bool changed = applied->changed();
-      d = std::move(applied->document);
-      co_return end(Result<core::UpdateCounts>(core::UpdateCounts{1, changed ? 1u : 0u}));
-    }
-    co_return end(Result<core::UpdateCounts>(core::UpdateCounts{}));
+  io::Task<Reply<core::Modified>> modify_one(Name name, const core::Modification& change) override {
+    co_await begin(change.update ? "update_one" : "delete_one", name);
+    co_return end(modify(of(name), change, 1));
   }
-  io::Task<Reply<uint64_t>> delete_one(Name name, const core::Query& filter) override {
-    co_await begin("delete_one", name);
-    auto& all = of(name);
-    auto found = std::ranges::find_if(all, [&](const Buffer& d) { return filter.match(d) == core::Query::Match::kYes; });
-    uint64_t n = found != all.end() ? 1 : 0;
-    if (n) all.erase(found);
-    co_return end(Result<uint64_t>(n));
+  io::Task<Reply<core::Modified>> modify_many(Name name, const core::Modification& change) override {
+    co_await begin(change.update ? "update_many" : "delete_many", name);
+    co_return end(modify(of(name), change, UINT64_MAX));
   }
-
   io::Task<Reply<bool>> create_collection(Name name) override {
     co_await begin("create_collection", name);
     (void)of(name);
@@ -204,6 +190,26 @@ class FakeEngine final : public core::Engine {
   }
   std::vector<Buffer>& of(Name name) { return documents(std::string(name.database), std::string(name.collection)); }
 
+  Result<core::Modified> modify(std::vector<Buffer>& all, const core::Modification& change, uint64_t most) {
+    core::Modified out;
+    for (auto d = all.begin(); d != all.end() && out.matched < most;) {
+      if (change.of.query.match(*d) != core::Query::Match::kYes) {
+        ++d;
+        continue;
+      }
+      ++out.matched;
+      if (!change.update) {
+        ++out.modified;
+        d = all.erase(d);
+        continue;
+      }
+      auto applied = change.update->apply(*d);
+      if (!applied) return fail(std::move(applied));
+      out.modified += applied->changed();
+      *d++ = std::move(applied->document);
+    }
+    return out;
+  }
   Result<Buffer> insert(Name name, Bytes document, core::Repeat repeat) {
     auto id = msgpack::lookup(document, "_id");
     if (!id) return fail(Code::kBadRequest, "the fake engine generates no ids");

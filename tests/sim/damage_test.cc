@@ -185,7 +185,7 @@ TEST_F(DamageTest, ALaterVersionMakesTheDamageOfAnEarlierOneHarmless) {
     Buffer by_id;
     msgpack::Writer(by_id).map(1).string("_id").string("a");
     auto filter = Query::compile(by_id);
-    EXPECT_TRUE((co_await e.delete_one({"db", "c"}, *filter)).result);
+    EXPECT_TRUE((co_await e.modify_one({"db", "c"}, deletion_of(std::move(*filter)))).result);
     co_await insert(e, "a");
   }));
   damage("/journal", "the first text");
@@ -246,7 +246,7 @@ TEST_F(DamageTest, VerifyFindsNothingOnASoundDirectoryAndNamesWhatIsDamaged) {
     Buffer by_id;
     msgpack::Writer(by_id).map(1).string("_id").string("b");
     auto filter = Query::compile(by_id);
-    EXPECT_TRUE((co_await e.delete_one({"db", "c"}, *filter)).result);
+    EXPECT_TRUE((co_await e.modify_one({"db", "c"}, deletion_of(std::move(*filter)))).result);
     co_await insert(e, "b");
   }, Ending::kStopped));
   ASSERT_FALSE(live([](Engine& e) -> io::Task<void> { co_await insert(e, "d"); }));

@@ -139,9 +139,13 @@ TEST(QueryArgs, TakeNilAndAbsenceForTheEmptyQuery) {
 TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_EQ(*parse_find_by_id("\x81\xa2id\x05"), "\x05");
   EXPECT_FALSE(parse_find_by_id("\x80"));
-  EXPECT_EQ(parse_update("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
-  EXPECT_FALSE(parse_update("\x81\xa6" "filter\x80"));
-  EXPECT_EQ(*parse_delete("\x81\xa6" "filter\x81\xa1" "a\x01"), Bytes("\x81\xa1" "a\x01"));
+  EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
+  EXPECT_TRUE(parse_modify("\x81\xa6" "filter\x80")->update.empty());
+  EXPECT_FALSE(parse_modify("\x81\xa6" "update\x01"));
+  EXPECT_TRUE(parse_modify("\x81\xa6" "upsert\xc3")->upsert);
+  EXPECT_FALSE(parse_modify("\x81\xa6" "upsert\x01"));
+  EXPECT_EQ(parse_modify("\x81\xa6" "return\xa5" "after")->returns, "after");
+  EXPECT_EQ(parse_modify("\x81\xa6" "filter\x81\xa1" "a\x01")->filter, Bytes("\x81\xa1" "a\x01"));
   EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
   EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
   EXPECT_EQ(parse_hello("\x81\xa8protocol\x01")->protocol, 1u);
@@ -180,7 +184,7 @@ TEST(AllArgs, SurviveRandomBytes) {
     }
     (void)parse_insert_one(b);
     (void)parse_query(b);
-    (void)parse_update(b);
+    (void)parse_modify(b);
     (void)parse_batch(b);
     (void)parse_export(b);
   }

@@ -63,7 +63,7 @@ io::Task<void> Script::update(std::string collection, std::string key, uint64_t 
   auto filter = core::Query::compile(script_filter(key));
   auto change = core::Update::compile(script_update(value));
   size_t at = course_.ask(step(Step::Kind::kUpdate, collection, {{key, value}}));
-  auto reply = co_await engine_.update_one(name_of(collection), *filter, *change);
+  auto reply = co_await engine_.modify_one(name_of(collection), core::update_of(std::move(*filter), std::move(*change)));
   if (answered(at, reply, reply.result && reply.result->modified > 0) && reply.result->matched != 1)
     surprises_.push_back("an update did not find the document " + key);
 }
@@ -71,8 +71,8 @@ io::Task<void> Script::update(std::string collection, std::string key, uint64_t 
 io::Task<void> Script::remove(std::string collection, std::string key) {
   auto filter = core::Query::compile(script_filter(key));
   size_t at = course_.ask(step(Step::Kind::kDelete, collection, {{key, 0}}));
-  auto reply = co_await engine_.delete_one(name_of(collection), *filter);
-  if (answered(at, reply, reply.result && *reply.result > 0) && *reply.result != 1)
+  auto reply = co_await engine_.modify_one(name_of(collection), core::deletion_of(std::move(*filter)));
+  if (answered(at, reply, reply.result && reply.result->modified > 0) && reply.result->modified != 1)
     surprises_.push_back("a delete did not find the document " + key);
 }
 

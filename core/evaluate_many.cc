@@ -1,0 +1,58 @@
+// Evaluation of requests over several documents: what concerns one core. See engine_many.cc for the whole.
+#include "core/document.h"
+#include "core/engine_core.h"
+#include "io/base/probe.h"
+
+namespace holdfast::core {
+
+io::Task<Evaluated<bool>> EngineCore::prepare_inserts(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Repeat repeat) {
+  if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
+  for (PreparedWrite* item : items) {
+    item->locked = co_await overlay_.lock({c.collection, item->key});
+    Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
+    if (!now) {
+      finish(c, items, nullptr);
+      co_return Evaluated<bool>{fail(now), seen()};
+    }
+    item->rests_on = now->pending;
+    if (now->exists)
+      item->state = is_repeat(*now, item->body, *find_id(item->body), repeat) ? PreparedWrite::State::kRepeat : PreparedWrite::State::kTaken;
+  }
+  co_return Evaluated<bool>{true, seen()};
+}
+
+io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot) {
+  if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
+  bool unchanged = true;
+  for (PreparedWrite* item : items) {
+    item->locked = co_await overlay_.lock({c.collection, item->key});
+    Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
+    if (!now) {
+      finish(c, items, nullptr);
+      co_return Evaluated<bool>{fail(now), seen()};
+    }
+    if (MUTANT("update-many-trusts-its-snapshot")) continue;
+    bool changed = now->pending || !now->exists || now->lsn > snapshot;
+    SOMETIMES(changed, "document-changed-before-it-was-locked");
+    if (changed && item->writes) unchanged = false;
+    // So that the next snapshot shows what is under the lock.
+    co_await applied(now->pending);
+  }
+  co_return Evaluated<bool>{unchanged, seen()};
+}
+
+void EngineCore::finish(CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry) {
+  // When the entry is applied here already there is nothing pending any more.
+  bool pending = entry && entry->lsn > applied_;
+  for (PreparedWrite* item : items) {
+    if (!item->locked) continue;
+    if (pending && item->writes) item->locked->second.add({entry, item->kind == EffectKind::kPut, item->body});
+    overlay_.unlock(item->locked);
+    item->locked = nullptr;
+  }
+  leave(c);
+}
+
+io::Task<Overlay::Locked> EngineCore::take_turn(CollectionRef c, Bytes key) { return overlay_.lock({c.collection, key}); }
+
+}  // namespace holdfast::core

@@ -1,0 +1,293 @@
+// The engine on three cores: updates, deletes and upserts of one document and of many, alone and against each other.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include "client/cli/ejson.h"
+#include "core/engine.h"
+#include "io/base/msgpack.h"
+#include "sim/world.h"
+
+namespace holdfast::test {
+namespace {
+
+using namespace core;
+
+constexpr Name kName{"db", "c"};
+
+Buffer pack(std::string_view json) {
+  auto value = cli::from_json(json);
+  EXPECT_TRUE(value) << json;
+  return value ? *value : Buffer();
+}
+
+std::string text(Bytes value) {
+  auto json = cli::to_json(value);
+  return json ? *json : json.error().text();
+}
+
+Modification update(std::string_view filter, std::string_view change) { return update_of(*Query::compile(pack(filter)), *Update::compile(pack(change))); }
+Modification upsert(std::string_view filter, std::string_view change) {
+  Modification m = update(filter, change);
+  m.upsert = true;
+  return m;
+}
+Modification removal(std::string_view filter) { return deletion_of(*Query::compile(pack(filter))); }
+
+class ModifyTest : public testing::Test {
+ public:
+  using Do = std::function<io::Task<void>(ModifyTest&)>;
+
+  void run(Do what) {
+    sim::World world({.seed = 1});
+    sim::Node& node = world.add_node("server");
+    node.start([this, &what](io::Host& host) { return life(host, what); }, {.cores = 3});
+    while (!done_) ASSERT_EQ(world.run({.until = Duration{world.now().ns} + milliseconds(50), .events = 1'000'000}), sim::World::Stop::kTimeLimit);
+    node.kill(sim::End::kPowerLoss);
+    engine.reset();
+  }
+
+  io::Task<void> insert(std::string_view json) {
+    Buffer d = pack(json);
+    auto done = co_await engine->insert_one(kName, d, Repeat::kNever);
+    EXPECT_TRUE(done.result) << json;
+  }
+  /// "matched modified", or the error.
+  io::Task<std::string> many(Modification m) {
+    auto done = co_await engine->modify_many(kName, m);
+    co_return counts(done);
+  }
+  io::Task<std::string> one(Modification m) {
+    auto done = co_await engine->modify_one(kName, m);
+    co_return counts(done);
+  }
+  static std::string counts(const Reply<Modified>& done) {
+    if (!done.result) return done.result.error().text();
+    std::string out = std::to_string(done.result->matched) + " " + std::to_string(done.result->modified);
+    if (done.result->upserted) out += " new " + text(*done.result->upserted);
+    if (done.result->document) out += " " + text(*done.result->document);
+    return out;
+  }
+  /// The documents that match, in the order of `_id`.
+  io::Task<std::string> all(std::string_view query = "{}") {
+    Find find{.query = *Query::compile(pack(query)), .sort = Sort::by_id(), .projection = {}};
+    auto found = co_await engine->find(kName, find, 64 << 20);
+    std::string out;
+    for (const Buffer& d : *found.result) out += (out.empty() ? "" : " ") + text(d);
+    co_return out;
+  }
+  /// Runs `what` as a task of its own; settle() waits for all of them.
+  io::Task<void> begin(std::function<io::Task<void>()> what) {
+    ++under_way_;
+    (co_await io::this_executor()).spawn(counted(std::move(what)));
+  }
+  io::Task<void> settle() {
+    while (under_way_ > 0) co_await io::sleep_for(milliseconds(1));
+  }
+
+  std::unique_ptr<Engine> engine;
+
+ private:
+  io::Task<int> life(io::Host& host, const Do& what) {
+    auto opened = co_await Engine::open(host, {.data_path = "/data", .shard_count = 16});
+    EXPECT_TRUE(opened);
+    engine = std::move(*opened);
+    co_await what(*this);
+    done_ = true;
+    co_await io::sleep_for(seconds(1000));
+    co_return 0;
+  }
+  io::Task<void> counted(std::function<io::Task<void>()> what) {
+    co_await what();
+    --under_way_;
+  }
+
+  bool done_ = false;
+  int under_way_ = 0;
+};
+
+TEST_F(ModifyTest, UpdateManyChangesAllThatMatchAndCountsThoseThatAreNew) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (const char* d : {R"({"_id":1,"g":1,"n":5})", R"({"_id":2,"g":1,"n":7})", R"({"_id":3,"g":2,"n":5})"}) co_await t.insert(d);
+    EXPECT_EQ(co_await t.many(update(R"({"g":1})", R"({"$set":{"n":7}})")), "2 1");
+    EXPECT_EQ(co_await t.all(), R"({"_id":1,"g":1,"n":7} {"_id":2,"g":1,"n":7} {"_id":3,"g":2,"n":5})");
+    EXPECT_EQ(co_await t.many(update(R"({"g":9})", R"({"$set":{"n":7}})")), "0 0");
+    EXPECT_EQ(co_await t.many(update(R"({"_id":3})", R"({"$inc":{"n":1}})")), "1 1");
+    EXPECT_EQ(co_await t.all(R"({"g":2})"), R"({"_id":3,"g":2,"n":6})");
+  });
+}
+
+TEST_F(ModifyTest, UpdateManyThatFailsForOneDocumentChangesNone) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int i = 0; i < 20; ++i) co_await t.insert(fmt::format(R"({{"_id":"k{}","n":{}}})", i, i == 13 ? "\"text\"" : "1"));
+    std::string before = co_await t.all();
+    std::string said = co_await t.many(update("{}", R"({"$inc":{"n":1}})"));
+    EXPECT_TRUE(said.starts_with("bad_request") && said.contains("\"k13\"") && said.contains("nothing was changed")) << said;
+    EXPECT_EQ(co_await t.all(), before);
+    EXPECT_EQ(co_await t.many(update(R"({"_id":{"$ne":"k13"}})", R"({"$inc":{"n":1}})")), "19 19") << "no document stayed locked";
+  });
+}
+
+TEST_F(ModifyTest, ChangesThatPassTheSizeOfAnEntryAreRefusedWhole) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    std::string filling(8 << 20, 'x');
+    for (int i = 0; i < 9; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"t":"{}"}})", i, filling));
+    std::string said = co_await t.many(update("{}", R"({"$set":{"n":1}})"));
+    EXPECT_TRUE(said.starts_with("too_large")) << said;
+    EXPECT_EQ(co_await t.all(R"({"n":1})"), "");
+    EXPECT_EQ(co_await t.many(removal("{}")), "9 9");
+  });
+}
+
+TEST_F(ModifyTest, DeleteManyRemovesAllThatMatch) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    EXPECT_EQ(co_await t.many(removal("{}")), "0 0") << "there is no collection yet";
+    for (int i = 0; i < 30; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"even":{}}})", i, i % 2 == 0));
+    EXPECT_EQ(co_await t.many(removal(R"({"even":true})")), "15 15");
+    EXPECT_EQ(co_await t.all(R"({"even":true})"), "");
+    auto left = co_await t.engine->count(kName, *Query::compile("\x80"));
+    EXPECT_EQ(*left.result, 15u);
+    EXPECT_EQ(co_await t.many(removal(R"({"_id":1})")), "1 1");
+  });
+}
+
+TEST_F(ModifyTest, UpsertsInsertWhatTheQueryAsksForByEqualityAndTheUpdate) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    EXPECT_EQ(co_await t.one(upsert(R"({"_id":"a","b.c":1,"d":{"$eq":2},"$and":[{"e":3}],"f":{"$gt":4}})", R"({"$set":{"g":5},"$setOnInsert":{"h":6}})")),
+              R"(0 0 new "a")");
+    EXPECT_EQ(co_await t.all(), R"({"_id":"a","b":{"c":1},"d":2,"e":3,"g":5,"h":6})");
+    EXPECT_EQ(co_await t.one(upsert(R"({"_id":"a"})", R"({"$set":{"g":7},"$setOnInsert":{"h":8}})")), "1 1");
+    EXPECT_EQ(co_await t.all(), R"({"_id":"a","b":{"c":1},"d":2,"e":3,"g":7,"h":6})");
+    EXPECT_EQ(co_await t.one(upsert(R"({"x":1})", R"({"$setOnInsert":{"_id":"b"},"$inc":{"n":2}})")), R"(0 0 new "b")");
+    EXPECT_EQ(co_await t.all(R"({"x":1})"), R"({"x":1,"_id":"b","n":2})");
+    EXPECT_EQ(co_await t.one(upsert(R"({"_id":"c"})", R"({"whole":true})")), R"(0 0 new "c")");
+    EXPECT_EQ(co_await t.all(R"({"_id":"c"})"), R"({"_id":"c","whole":true})");
+    EXPECT_EQ(co_await t.many(upsert(R"({"x":1})", R"({"$inc":{"n":1}})")), "1 1");
+    EXPECT_EQ(co_await t.many(upsert(R"({"x":2})", R"({"$setOnInsert":{"_id":"d"}})")), R"(0 0 new "d")");
+  });
+}
+
+TEST_F(ModifyTest, UpsertsThatCannotMakeADocumentSayWhy) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    co_await t.insert(R"({"_id":"a","n":1})");
+    std::string taken = co_await t.one(upsert(R"({"_id":"a","n":2})", R"({"$set":{"m":1}})"));
+    EXPECT_TRUE(taken.starts_with("duplicate_key: E11000")) << taken;
+    std::string taken_new = co_await t.one(upsert(R"({"n":2})", R"({"$setOnInsert":{"_id":"a"}})"));
+    EXPECT_TRUE(taken_new.starts_with("duplicate_key: E11000")) << taken_new;
+    std::string twice = co_await t.one(upsert(R"({"b":1,"b.c":2})", R"({"$set":{"m":1}})"));
+    EXPECT_TRUE(twice.starts_with("bad_request") && twice.contains("equalities")) << twice;
+    std::string moved = co_await t.one(upsert(R"({"_id":"z"})", R"({"$set":{"_id":"y"}})"));
+    EXPECT_TRUE(moved.starts_with("bad_request")) << moved;
+    EXPECT_EQ(co_await t.all(), R"({"_id":"a","n":1})");
+  });
+}
+
+TEST_F(ModifyTest, UpsertsOfTheSameQueryAtOnceInsertOneDocument) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int i = 0; i < 20; ++i)
+      co_await t.begin([&t, i]() -> io::Task<void> {
+        // The order of fields says nothing.
+        Modification m = upsert(i % 2 ? R"({"user":"u","day":7})" : R"({"day":7,"user":"u"})", R"({"$inc":{"n":1}})");
+        if (i % 3 == 0)
+          EXPECT_FALSE((co_await t.many(std::move(m))).contains("error"));
+        else
+          EXPECT_FALSE((co_await t.one(std::move(m))).contains("error"));
+      });
+    for (int i = 0; i < 20; ++i)
+      co_await t.begin([&t]() -> io::Task<void> { co_await t.one(upsert(R"({"_id":"u"})", R"({"$inc":{"n":1}})")); });
+    co_await t.settle();
+    auto count = co_await t.engine->count(kName, *Query::compile("\x80"));
+    EXPECT_EQ(*count.result, 2u);
+    EXPECT_TRUE((co_await t.all(R"({"user":"u"})")).contains(R"("n":20)"));
+    EXPECT_TRUE((co_await t.all(R"({"_id":"u"})")).contains(R"("n":20)"));
+  });
+}
+
+// Each document is in one of two groups. Updates of a whole group race with those of single documents, which also move them.
+TEST_F(ModifyTest, UpdatesOfManyAndOfOneLoseNothingOfEachOther) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int i = 0; i < 12; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"g":{},"n":0}})", i, i % 2));
+    uint64_t modified = 0;
+    for (int i = 0; i < 60; ++i)
+      co_await t.begin([&t, &modified, i]() -> io::Task<void> {
+        if (i % 3 == 0) {
+          auto done = co_await t.engine->modify_many(kName, update(fmt::format(R"({{"g":{}}})", i % 2), R"({"$inc":{"n":1},"$bit":{"g":{"xor":1}}})"));
+          EXPECT_TRUE(done.result) << done.result.error().text();
+          modified += done.result->modified;
+        } else {
+          auto done = co_await t.engine->modify_one(kName, update(fmt::format(R"({{"_id":{}}})", i % 12), R"({"$inc":{"n":1},"$bit":{"g":{"xor":1}}})"));
+          modified += done.result->modified;
+        }
+      });
+    co_await t.settle();
+    uint64_t sum = 0;
+    for (uint64_t n = 0; n <= 60; ++n) {
+      auto with = co_await t.engine->count(kName, *Query::compile(pack(fmt::format(R"({{"n":{}}})", n))));
+      sum += n * *with.result;
+    }
+    EXPECT_EQ(sum, modified);
+    EXPECT_GT(modified, 40u);
+  });
+}
+
+TEST_F(ModifyTest, FindAndModifyTakesTheFirstInOrderAndShowsItBeforeOrAfter) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (const char* d : {R"({"_id":1,"p":5})", R"({"_id":2,"p":9})", R"({"_id":3,"p":7})"}) co_await t.insert(d);
+    auto with = [](Modification m, Modification::Returns returns) {
+      m.of.sort = *Sort::compile(pack(R"({"p":-1})"));
+      m.returns = returns;
+      return m;
+    };
+    using enum Modification::Returns;
+    EXPECT_EQ(co_await t.one(with(update("{}", R"({"$set":{"p":1}})"), kBefore)), R"(1 1 {"_id":2,"p":9})");
+    EXPECT_EQ(co_await t.one(with(update("{}", R"({"$inc":{"p":1}})"), kAfter)), R"(1 1 {"_id":3,"p":8})");
+    Modification some = with(removal("{}"), kBefore);
+    some.of.projection = *Projection::compile(pack(R"({"p":1,"_id":0})"));
+    EXPECT_EQ(co_await t.one(std::move(some)), R"(1 1 {"p":8})");
+    EXPECT_EQ(co_await t.all(), R"({"_id":1,"p":5} {"_id":2,"p":1})");
+    EXPECT_EQ(co_await t.one(with(upsert(R"({"_id":7})", R"({"$set":{"p":3}})"), kAfter)), R"(0 0 new 7 {"_id":7,"p":3})");
+    EXPECT_EQ(co_await t.one(with(upsert(R"({"_id":8})", R"({"$set":{"p":3}})"), kBefore)), "0 0 new 8");
+    EXPECT_EQ(co_await t.one(with(update(R"({"p":77})", R"({"$set":{"p":3}})"), kAfter)), "0 0");
+  });
+}
+
+TEST_F(ModifyTest, ManyWhoTakeTheFirstOfAQueueGetDifferentOnes) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int i = 0; i < 40; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"at":{}}})", i, 100 - i));
+    std::vector<std::string> taken;
+    for (int i = 0; i < 20; ++i)
+      co_await t.begin([&t, &taken]() -> io::Task<void> {
+        Modification m = removal("{}");
+        m.of.sort = *Sort::compile(pack(R"({"at":1})"));
+        m.returns = Modification::Returns::kBefore;
+        taken.push_back(co_await t.one(std::move(m)));
+      });
+    co_await t.settle();
+    std::ranges::sort(taken);
+    EXPECT_EQ(std::ranges::unique(taken).begin(), taken.end());
+    auto left = co_await t.engine->count(kName, *Query::compile(pack(R"({"at":{"$gt":80}})")));
+    EXPECT_EQ(*left.result, 20u) << "the first twenty are gone";
+  });
+}
+
+// Whoever asks while a collection is dropped and made again gets an answer about one of the two.
+TEST_F(ModifyTest, DropsWhileManyAreModifiedLeaveNothingLocked) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int round = 0; round < 20; ++round) {
+      for (int i = 0; i < 6; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"n":0}})", i));
+      for (int i = 0; i < 4; ++i)
+        co_await t.begin([&t, i]() -> io::Task<void> {
+          std::string said = co_await (i % 2 ? t.many(update("{}", R"({"$inc":{"n":1}})")) : t.many(upsert(R"({"x":1})", R"({"$inc":{"n":1}})")));
+          EXPECT_FALSE(said.contains(":")) << said;
+        });
+      co_await t.begin([&t]() -> io::Task<void> {
+        auto dropped = co_await t.engine->drop_collection(kName);
+        EXPECT_TRUE(dropped.result);
+      });
+      co_await t.settle();
+      co_await t.engine->drop_collection(kName);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace holdfast::test
