@@ -226,7 +226,7 @@ io::Task<Reply<Modified>> EngineImpl::modify_all(Name name, const Modification& 
     auto found = co_await scan_changes(*ref, snapshot, change);
     co_await close_snapshot(snapshot);
     if (!found || found->writes.empty()) {
-      co_await unlock_all(held, nullptr);
+      if (!MUTANT("intents-kept-when-nothing-matches-any-more")) co_await unlock_all(held, nullptr);
       if (!found) co_return Reply<Modified>{fail(found), snapshot};
       co_return Reply<Modified>{Modified{.matched = found->matched}, snapshot};
     }

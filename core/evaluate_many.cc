@@ -38,15 +38,15 @@ io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after
     // So that the next snapshot shows what is under the lock.
     co_await applied(now->pending);
   }
+  if (MUTANT("intents-not-kept"))
+    for (PreparedWrite* item : items) overlay_.unlock(std::exchange(item->locked, nullptr));
   co_return Evaluated<bool>{unchanged, seen()};
 }
 
 void EngineCore::finish(CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry) {
-  // When the entry is applied here already there is nothing pending any more.
-  bool pending = entry && entry->lsn > applied_;
   for (PreparedWrite* item : items) {
     if (!item->locked) continue;
-    if (pending && item->writes) item->locked->second.add({entry, item->kind == EffectKind::kPut, item->body});
+    if (entry && item->writes) item->locked->second.add({entry, item->kind == EffectKind::kPut, item->body});
     overlay_.unlock(item->locked);
     item->locked = nullptr;
   }

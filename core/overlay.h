@@ -56,13 +56,17 @@ class Overlay {
    public:
     /// The newest pending version; null when there is none and the committed one counts.
     const PendingVersion* newest() const { return pending_.empty() ? nullptr : &pending_.back(); }
-    void add(PendingVersion version) { pending_.push_back(std::move(version)); }
+    /// Nothing happens if that entry's effect on this document is applied already.
+    void add(PendingVersion version) {
+      if (version.entry.get() != applied_early_) pending_.push_back(std::move(version));
+    }
 
    private:
     friend class Overlay;
     bool locked_ = false;
     io::WaitList waiters_;
     std::deque<PendingVersion> pending_;
+    const Entry* applied_early_ = nullptr;  ///< by whoever holds the lock, before its version was added
   };
   struct Hash {
     using is_transparent = void;

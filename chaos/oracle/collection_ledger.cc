@@ -12,7 +12,7 @@ std::string text(const CollectionLedger::Name& name) { return name.first.empty()
 }  // namespace
 
 CollectionLedger::CollectionLedger(Ledger& ledger) : ledger_(ledger) {
-  ledger_.on_restart = [this](Lsn recovered, bool lossy) { restarted(recovered, lossy); };
+  ledger_.on_restart.push_back([this](Lsn recovered, bool lossy) { restarted(recovered, lossy); });
 }
 
 OperationId CollectionLedger::ask(const Name& name, const char* what, const std::string& of) {

@@ -149,7 +149,7 @@ void Ledger::restarted(Lsn recovered) {
   loss_ = Loss::kNothing;
   seen_durable_ = Lsn();
   check_durable("what was recovered", recovered, recovered);
-  if (on_restart) on_restart(recovered, may_lose);
+  for (const auto& tell_one : on_restart) tell_one(recovered, may_lose);
 }
 
 void Ledger::snapshot(const std::string& prefix, Lsn snapshot, const std::map<DocumentName, DocumentState>& documents, const Selects& selects) {

@@ -72,7 +72,7 @@ class Ledger {
   /// How often something was asked or answered.
   uint64_t moves() const { return moves_; }
   /// Called by restarted(): what was recovered, and whether that may be less than what was acknowledged.
-  std::function<void(Lsn recovered, bool lossy)> on_restart;
+  std::vector<std::function<void(Lsn recovered, bool lossy)>> on_restart;
 
   /// Tells through which LSN a power cut at this moment would surely leave the log. Empty: nobody can tell.
   std::function<Lsn()> durable_through;

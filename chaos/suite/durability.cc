@@ -17,7 +17,7 @@ constexpr uint64_t kFurtherCrashes = 10;
 
 using sim::End;
 
-Durability::Durability(const SeedOptions& options, core::SyncMode mode)
+Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight weight)
     : overrides_(options.overrides),
       material_(options.material),
       world_({.seed = options.seed,
@@ -43,13 +43,20 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
       lock_machines_(settings_.one_in("locks-share-machines", 2) ? LocksOptions::Machines::kShared : LocksOptions::Machines::kOwn),
       locks_({.server = config_.listen, .keys = settings_.given("locks-keys", usual("locks-keys", 5, 40), 1, 40, 1), .machines = lock_machines_},
              ledger_, Rng(options.seed, "locks")),
+      bulk_({.server = config_.listen,
+             .documents = settings_.between("bulk-documents", 2, 12),
+             .groups = settings_.between("bulk-groups", 1, 4),
+             .users = settings_.between("bulk-users", 1, 4),
+             .operations = settings_.given("bulk-operations", usual("bulk-operations", 20, 120), 1, 120, 1)},
+            ledger_, Rng(options.seed, "bulk")),
       server_(world_.add_node("server")),
       durable_log_(server_, config_.engine.data_path),
       disk_(world_, server_, settings_),
-      clients_(static_cast<int>(settings_.between("clients", 1, 6))),
-      collections_clients_(static_cast<int>(settings_.between("collections-clients", 0, 3))),
-      locks_clients_(settings_.one_in("locks", 2) ? static_cast<int>(settings_.between("locks-clients", 2, 3)) : 0),
-      clients_running_(clients_ + collections_clients_ + locks_clients_),
+      clients_(static_cast<int>(weight == Weight::kBulk ? 1 : settings_.between("clients", 1, 6))),
+      collections_clients_(static_cast<int>(weight == Weight::kBulk ? 0 : settings_.between("collections-clients", 0, 3))),
+      locks_clients_(weight == Weight::kEven && settings_.one_in("locks", 2) ? static_cast<int>(settings_.between("locks-clients", 2, 3)) : 0),
+      bulk_clients_(static_cast<int>(weight == Weight::kBulk ? settings_.between("bulk-clients", 2, 5) : settings_.between("bulk-clients", 0, 2))),
+      clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_),
       crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0, 16 + kFurtherCrashes, 0)),
       soon_ends_left_(temper_.short_lives ? kFurtherCrashes : 0),
       small_disk_(settings_.one_in("small-disk", 3)),
@@ -58,7 +65,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode)
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
                            "life-1/ends-soon", "life-1/after-writes", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
-                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "recovery-1/again", "server.connections", "server.requests-per-connection",
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "bulk-clients", "recovery-1/again", "server.connections", "server.requests-per-connection",
                            "server.budget-kb", "server.output-kb", "server.large-frame-kb", "server.starts-per-turn", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
 }
@@ -237,6 +244,11 @@ io::Task<int> run_collections(Collections& collections, io::Host& host, int inde
   co_return 0;
 }
 
+io::Task<int> run_bulk(Bulk& bulk, io::Host& host, int index) {
+  co_await bulk.run_client(host, index);
+  co_return 0;
+}
+
 /// Two on one machine, which the server tells apart by their connections alone.
 io::Task<int> run_locks(Locks& locks, io::Host& host, int index, bool twice) {
   io::TaskGroup clients(co_await io::this_executor());
@@ -266,6 +278,8 @@ void Durability::start_clients() {
   }
   for (int i = 0; i < collections_clients_; ++i)
     start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_collections(collections_, host, i); }, done);
+  for (int i = 0; i < bulk_clients_; ++i)
+    start_client(fmt::format("bulk-{}", i), [this, i](io::Host& host) { return run_bulk(bulk_, host, i); }, done);
   bool twice = lock_machines_ == LocksOptions::Machines::kShared;
   for (int i = 0; i < locks_clients_; ++i)
     start_client(fmt::format("locks-{}", i), [this, i, twice](io::Host& host) { return run_locks(locks_, host, i, twice); }, done);
@@ -278,10 +292,14 @@ void Durability::client_done() {
 // ---- The run ----
 
 SeedResult Durability::run() {
-  crud_.tolerate_internal = collections_.tolerate_internal =
+  crud_.tolerate_internal = collections_.tolerate_internal = bulk_.tolerate_internal =
       world_.plan().read_error > 0 || world_.trace().decisions().find("server/disk/read-error");
   ledger_.on_violation = [this] { world_.stop(); };  // one is enough, and what follows would only repeat it
-  crud_.documents_elsewhere = [this](Lsn lsn) { return collections_.ledger().count(lsn); };
+  crud_.documents_elsewhere = [this](Lsn lsn) {
+    Bounds all = collections_.ledger().count(lsn);
+    all += bulk_.count(lsn);
+    return all;
+  };
   if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
   server_.on_end = [this](End how, int exit_code) { server_ended(how, exit_code); };
   server_.on_hang = [this] { disk_hangs(); };
@@ -304,13 +322,14 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["power losses"] = power_losses_;
   c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
   c["client operations"] = crud_.counts().performed;
-  c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked();
+  c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked() + bulk_.asked();
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
   c["operations refused"] = crud_.counts().refused;
   c["queries checked"] = crud_.counts().questions;
   c["exports checked"] = crud_.counts().exports;
   c["collections dropped"] = collections_.drops();
+  c["documents moved"] = bulk_.moved();
   c["locks asked for"] = locks_.asked();
   c["locks got by a repeat"] = locks_.repeated();
   c["disks full"] = disk_.times();
@@ -322,5 +341,9 @@ SeedResult Durability::result(sim::World::Stop why) {
 
 SeedResult run_durability_sync(const SeedOptions& options) { return Durability(options, core::SyncMode::kSync).run(); }
 SeedResult run_durability_async(const SeedOptions& options) { return Durability(options, core::SyncMode::kAsync).run(); }
+SeedResult run_updates(const SeedOptions& options) {
+  core::SyncMode mode = options.seed % 4 == 0 ? core::SyncMode::kAsync : core::SyncMode::kSync;
+  return Durability(options, mode, Durability::Weight::kBulk).run();
+}
 
 }  // namespace holdfast::chaos

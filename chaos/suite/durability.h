@@ -11,5 +11,7 @@ namespace holdfast::chaos {
 
 SeedResult run_durability_sync(const SeedOptions& options);
 SeedResult run_durability_async(const SeedOptions& options);
+/// The same world, with clients that change many documents at once; every fourth seed in async mode.
+SeedResult run_updates(const SeedOptions& options);
 
 }  // namespace holdfast::chaos

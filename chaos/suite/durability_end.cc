@@ -24,6 +24,8 @@ using sim::End;
 io::Task<int> Durability::verify(io::Host& host) {
   bool complete = co_await crud_.verify(host);
   complete = co_await collections_.verify(host) && complete;
+  complete = co_await bulk_.verify(host) && complete;
+  if (complete && phase_ != Phase::kFlipped) bulk_.judge();
   co_return complete ? 0 : 1;
 }
 
@@ -182,7 +184,7 @@ void Durability::flip_a_bit() {
     if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(place.decide(8)), world_.counts())) continue;
     flipped_ = fmt::format("{} at {}", path, offset);
     world_.trace().note("suite: flipped a bit of " + flipped_);
-    crud_.tolerate_corrupt = collections_.tolerate_corrupt = true;
+    crud_.tolerate_corrupt = collections_.tolerate_corrupt = bulk_.tolerate_corrupt = true;
     start_server();
     start_verification();
     return;

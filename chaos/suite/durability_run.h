@@ -10,6 +10,7 @@
 #include "chaos/suite/settings.h"
 #include "chaos/suite/state.h"
 #include "chaos/suite/suite.h"
+#include "chaos/workload/bulk.h"
 #include "chaos/workload/collections.h"
 #include "chaos/workload/crud.h"
 #include "chaos/workload/locks.h"
@@ -20,7 +21,9 @@ namespace holdfast::chaos {
 
 class Durability {
  public:
-  Durability(const SeedOptions& options, core::SyncMode mode);
+  /// Whose clients there are: of all workloads some, or those of Bulk, with few others beside them.
+  enum class Weight : uint8_t { kEven, kBulk };
+  Durability(const SeedOptions& options, core::SyncMode mode, Weight weight = Weight::kEven);
   SeedResult run();
 
  private:
@@ -83,12 +86,14 @@ class Durability {
   Collections collections_;
   LocksOptions::Machines lock_machines_;
   Locks locks_;
+  Bulk bulk_;
   sim::Node& server_;
   DurableLog durable_log_;
   FullDisk disk_;
   int clients_;
   int collections_clients_;
   int locks_clients_;
+  int bulk_clients_;
   int clients_running_;
   uint64_t crashes_;            // how many the seed has in store
   uint64_t crashes_begun_ = 0;  // of those, planned or left out

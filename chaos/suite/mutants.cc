@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kSync = "durability-sync";
 constexpr std::string_view kAsync = "durability-async";
+constexpr std::string_view kUpdates = "updates";
 
 constexpr std::array kMutants = {
     // The journal.
@@ -88,6 +89,15 @@ constexpr std::array kMutants = {
     Mutant{"max-replaces-always", "own", kSync, "$max sets whatever is there"},
     Mutant{"slice-keeps-the-first", "own", kSync, "a negative $slice keeps the first elements"},
     Mutant{"add-to-set-adds-again", "own", kSync, "$addToSet adds what is there"},
+    // Many documents at once.
+    Mutant{"update-many-in-two-entries", "own", kUpdates, "one half of what an update of many changes is an entry of its own"},
+    Mutant{"update-many-trusts-its-snapshot", "own", kUpdates, "it does not look whether its documents have changed since the snapshot"},
+    Mutant{"update-many-leaves-out-what-fails", "own", kUpdates, "an update of many that fails for one document changes the others"},
+    Mutant{"failing-increment-is-left-out", "own", kUpdates, "an update changes what its other operators say when one of them fails"},
+    Mutant{"intents-not-kept", "own", kUpdates, "documents are not locked from when they are looked at until the entry is posted"},
+    Mutant{"intents-kept-when-nothing-matches-any-more", "50", kUpdates, "an update of many that others were quicker than leaves its documents locked"},
+    Mutant{"pending-when-applied-already", "own", kUpdates, "a version is pending for ever when its entry was applied before it was known to be"},
+    Mutant{"upserts-take-no-turns", "own", kUpdates, "two upserts of one query at once both insert"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},

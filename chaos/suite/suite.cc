@@ -13,6 +13,7 @@ namespace {
 constexpr std::array kSuites = {
     Suite{"durability-sync", "Sync mode: crashes of every kind at any point, and nothing acknowledged is lost or altered", run_durability_sync},
     Suite{"durability-async", "Async mode: what survives is a prefix, never shorter than the durable LSN that replies reported", run_durability_async},
+    Suite{"updates", "Updates, deletes and upserts of many documents, through crashes and beside each other: all or nothing, and none is lost", run_updates},
     Suite{"hung-disk", "A disk that stops answering under load: bounded memory, clear refusals, nothing lost", run_hung_disk},
     Suite{"bit-flips", "Each bit of a small directory flipped in turn: reported or harmless, never a wrong answer; verified and repaired", run_bit_flips},
     Suite{"bad-sectors", "Each sector of a small directory lost, misdirected, old or unreadable in turn: judged like flipped bits", run_bad_sectors},
