@@ -89,7 +89,7 @@ io::Task<Reply<Modified>> EngineImpl::modify_first(Name name, const Modification
     ShardId shard = shard_of(found->front().key, shared_.settings.shard_count);
     EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = found->front().key};
     // The first in an order is the first only as long as it is what it was.
-    if (change.of.sort.any()) target.unchanged_since = snapshot;
+    if (change.of.sort.any() && !MUTANT("first-may-have-changed")) target.unchanged_since = snapshot;
     auto done = co_await at_shard<Modified>(shard, [&target, &change](EngineCore& core) { return core.modify(target, change); });
     if (done.stale) continue;
     if (!done.result || done.result->matched > 0) co_return Reply<Modified>{std::move(done.result), done.lsn};

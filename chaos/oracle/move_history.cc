@@ -76,6 +76,7 @@ MoveHistory::Sentence MoveHistory::present(MoveId id, Asked& a, const std::set<D
     return fmt::format("move {} did not happen, by what was answered or lost, but documents {} show it", id, in);
   if (a.fate == Fate::kMoved && in.size() != a.count)
     return fmt::format("move {} moved {} documents, as was answered, but at LSN {} {} show it", id, a.count, snapshot.value, in);
+  if (a.move.first && in.size() != 1) return fmt::format("move {} was to move one document, but documents {} show it", id, in);
   if (!a.seen.empty() && a.seen != in)
     return fmt::format("move {} was seen of documents {} at LSN {}, and at LSN {} of {}", id, a.seen, a.seen_at.value, snapshot.value, in);
   if (a.seen.empty() || snapshot < a.seen_at) a.seen_at = snapshot;
@@ -160,11 +161,28 @@ bool MoveHistory::could_be_elsewhere(Document d, uint64_t group, Lsn at) const {
   return false;
 }
 
+/// Whether the document may have been elsewhere, or behind `first` in the order of moves and numbers.
+bool MoveHistory::could_come_after(Document d, uint64_t group, std::pair<size_t, Document> first, Lsn at) const {
+  for (size_t n = 0; n <= last_.at(d).log.size(); ++n)
+    if (may_stand(d, n, at) && (group_after(d, n) != group || std::pair(n, d) > first)) return true;
+  return false;
+}
+
 /// Whether what the move did is what it had to do of what was there at that moment.
 bool MoveHistory::fits(MoveId id, const Asked& a, Lsn at) const {
   bool allowed = true;
+  // Of a move of the first one, that one: how often it had been moved, and its number.
+  std::optional<std::pair<size_t, Document>> first;
+  if (a.move.first && !a.seen.empty()) {
+    const std::vector<MoveId>& log = last_.at(*a.seen.begin()).log;
+    first = {static_cast<size_t>(std::ranges::find(log, id) - log.begin()), *a.seen.begin()};
+  }
   for (const auto& [d, shown] : last_) {
     if (a.move.only && *a.move.only != d) continue;
+    if (first && d != first->second) {
+      if (!could_come_after(d, a.move.from, *first, at)) return false;
+      continue;
+    }
     auto place = std::ranges::find(shown.log, id);
     if (place != shown.log.end()) {
       if (!may_stand(d, static_cast<size_t>(place - shown.log.begin()), at)) return false;

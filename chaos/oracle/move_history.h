@@ -42,6 +42,7 @@ class MoveHistory {
     uint64_t from = 0;
     uint64_t to = 0;
     std::optional<Document> only;       ///< of all in the group this one alone
+    bool first = false;                 ///< of all in the group the one that was moved least often, of those the one with the least number
     bool refused_by_stubborn = false;   ///< stubborn documents do not allow it
   };
   MoveId ask(const Move& move, Lsn after);
@@ -87,6 +88,7 @@ class MoveHistory {
   bool may_stand(Document d, size_t moves, Lsn at) const;
   bool could_be_in(Document d, uint64_t group, Lsn at) const;
   bool could_be_elsewhere(Document d, uint64_t group, Lsn at) const;
+  bool could_come_after(Document d, uint64_t group, std::pair<size_t, Document> first, Lsn at) const;
   bool fits(MoveId id, const Asked& asked, Lsn at) const;
   std::set<Lsn> moments(const Asked& asked, Lsn last) const;
 

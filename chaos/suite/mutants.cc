@@ -97,6 +97,7 @@ constexpr std::array kMutants = {
     Mutant{"intents-not-kept", "own", kUpdates, "documents are not locked from when they are looked at until the entry is posted"},
     Mutant{"intents-kept-when-nothing-matches-any-more", "50", kUpdates, "an update of many that others were quicker than leaves its documents locked"},
     Mutant{"pending-when-applied-already", "own", kUpdates, "a version is pending for ever when its entry was applied before it was known to be"},
+    Mutant{"first-may-have-changed", "own", kUpdates, "find_and_modify takes the first in an order also when that has changed meanwhile"},
     Mutant{"upserts-take-no-turns", "own", kUpdates, "two upserts of one query at once both insert"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},

@@ -131,8 +131,10 @@ io::Task<void> Bulk::make_documents(Session& s) {
 
 io::Task<void> Bulk::move(Session& s) {
   MoveHistory::Move m{.from = s.random.below(options_.groups), .to = s.random.below(options_.groups)};
+  uint64_t whom = s.random.below(5);
+  if (whom == 0) co_return co_await move_first(s, m);
   m.refused_by_stubborn = s.random.below(4) == 0;
-  if (s.random.below(2) == 0) m.only = s.random.below(options_.documents);
+  if (whom < 3) m.only = s.random.below(options_.documents);
   Look look = batches_.look();
   MoveHistory::MoveId id = moves_.ask(m, look.after);
   if (ledger_.tell) ledger_.tell(fmt::format("asks %{} from {} to {} {}", id, m.from, m.to, m.only ? fmt::format("of {}", *m.only) : "of all"));
@@ -158,6 +160,30 @@ io::Task<void> Bulk::move(Session& s) {
   if (done->value.matched != done->value.modified) violation(fmt::format("of {} documents that were moved {} have not changed", done->value.matched, done->value.matched - done->value.modified));
   done->value.modified > 0 ? moves_.moved(id, done->lsn, done->value.modified) : moves_.none_there(id, done->lsn);
   ledger_.acknowledged(kMoves, look.after, done->lsn, done->durable_lsn);
+}
+
+/// The first of a group, by find_and_modify.
+io::Task<void> Bulk::move_first(Session& s, MoveHistory::Move m) {
+  m.first = true;
+  Look look = batches_.look();
+  MoveHistory::MoveId id = moves_.ask(m, look.after);
+  client::FindAndModifyOptions options{.update = make_move(m.to, id, false), .after = s.random.below(2) == 0};
+  bool after = options.after;
+  Writer(options.sort).map(1).string("n").integer(1);
+  auto done = co_await s.client.collection(kMoves).find_and_modify(one_field("g", m.from), std::move(options));
+  Outcome outcome = outcome_of(done);
+  if (look.epoch != ledger_.epoch() || outcome == Outcome::kUnknown) co_return moves_.unknown(id);
+  if (outcome == Outcome::kNotAllowed) violation("a move that every document allows was refused: " + done.error().text());
+  if (outcome != Outcome::kDone) co_return moves_.refused(id);
+  ledger_.acknowledged(kMoves, look.after, done->lsn, done->durable_lsn);
+  const std::optional<Buffer>& document = done->value.document;
+  if (done->value.modified == 0) co_return moves_.none_there(id, done->lsn);
+  ++moved_;
+  moves_.moved(id, done->lsn, 1);
+  std::optional<std::vector<uint64_t>> log;
+  if (document) log = numbers(*document, "l");
+  if (!log || (std::ranges::find(*log, id) != log->end()) != after || number(*document, "g") != (after ? m.to : m.from))
+    violation(fmt::format("move {} was answered with a document that is not what it was {} it", id, after ? "after" : "before"));
 }
 
 io::Task<bool> Bulk::look_at_moves(Session& s) {

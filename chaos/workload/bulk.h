@@ -54,6 +54,7 @@ class Bulk {
   io::Task<void> step(Session& s);
   io::Task<void> make_documents(Session& s);
   io::Task<void> move(Session& s);
+  io::Task<void> move_first(Session& s, MoveHistory::Move m);
   io::Task<bool> look_at_moves(Session& s);
   io::Task<void> insert_batch(Session& s);
   io::Task<void> delete_batch(Session& s);

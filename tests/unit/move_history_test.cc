@@ -119,6 +119,23 @@ TEST(MoveHistory, AnswersWithoutAChangeMustHaveBeenRight) {
   EXPECT_TRUE(stubborn.shows({{}, {}, {}, {}}, 9) && stubborn.right());
 }
 
+TEST(MoveHistory, TheFirstIsTheOneThatWasMovedLeast) {
+  // Documents 0 and 2 are in group 0, and 0 was moved there once.
+  for (bool right : {true, false}) {
+    Story s;
+    auto once = s.moved({.from = 0, .to = 0, .only = 0}, 1, 3, 1);
+    auto first = s.moved({.from = 0, .to = 1, .first = true}, 3, 5, 1);
+    s.to_[once] = 0;
+    s.to_[first] = 1;
+    EXPECT_TRUE(right ? s.shows({{once}, {}, {first}, {}}, 6) : s.shows({{once, first}, {}, {}, {}}, 6));
+    EXPECT_EQ(s.right(), right);
+  }
+  Story two;
+  auto one = two.lost({.from = 0, .to = 1, .first = true}, 1);
+  two.to_[one] = 1;
+  EXPECT_FALSE(two.shows({{one}, {}, {one}, {}}, 6));
+}
+
 TEST(MoveHistory, WhatWasLostIsNeverSeenAgain) {
   Story s;
   auto kept = s.moved({.from = 0, .to = 1}, 1, 3, 2);
