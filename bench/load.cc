@@ -26,8 +26,8 @@ struct Name {
   const char* name;
 };
 constexpr Name kNames[] = {{Kind::kInsertOne, "insert-one"}, {Kind::kInsertMany, "insert-many"}, {Kind::kFindById, "find-by-id"},
-                           {Kind::kUpdateOne, "update-one"}, {Kind::kDeleteOne, "delete-one"},   {Kind::kPing, "ping"},
-                           {Kind::kEcho, "echo"}};
+                           {Kind::kUpdateOne, "update-one"}, {Kind::kUpsertOne, "upsert-one"}, {Kind::kDeleteOne, "delete-one"},
+                           {Kind::kPing, "ping"},            {Kind::kEcho, "echo"}};
 
 /// An id as applications have them: short, distinct, in no order that helps.
 Buffer id_text(uint64_t n) { return fmt::format("{:016x}", (n + 1) * 0x9e3779b97f4a7c15ULL); }
@@ -76,6 +76,15 @@ class Requests {
       case Kind::kUpdateOne: {
         wire::RequestWriter w(out, head(id, Op::kUpdateOne));
         w.args().map(2).string("filter").map(1).string("_id").string(id_text(pick()));
+        w.args().string("update").map(1).string("$inc").map(1).string("n").integer(1);
+        finish(w);
+        return 1;
+      }
+      case Kind::kUpsertOne: {
+        // Every other one is there.
+        uint64_t n = number % 2 == 0 ? pick() : load_.first_id + number;
+        wire::RequestWriter w(out, head(id, Op::kUpsertOne));
+        w.args().map(2).string("filter").map(1).string("_id").string(id_text(n));
         w.args().string("update").map(1).string("$inc").map(1).string("n").integer(1);
         finish(w);
         return 1;

@@ -6,7 +6,7 @@
 
 namespace holdfast::bench {
 
-enum class Kind : uint8_t { kInsertOne, kInsertMany, kFindById, kUpdateOne, kDeleteOne, kPing, kEcho };
+enum class Kind : uint8_t { kInsertOne, kInsertMany, kFindById, kUpdateOne, kUpsertOne, kDeleteOne, kPing, kEcho };
 
 struct Load {
   std::string host = "127.0.0.1";
@@ -18,7 +18,7 @@ struct Load {
   int batch = 50;           ///< documents per insert-many
   int document_bytes = 300;
   double seconds = 3;
-  uint64_t ids = 100'000;   ///< find, update: ids 0 … ids - 1 are there
+  uint64_t ids = 100'000;   ///< find, update, upsert: ids 0 … ids - 1 are there
   uint64_t first_id = 0;    ///< insert: where the ids of this run begin, so that runs do not meet
   std::string collection = "bench";
 };

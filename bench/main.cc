@@ -5,6 +5,7 @@
 #include "bench/child.h"
 #include "bench/compare.h"
 #include "bench/echo.h"
+#include "bench/filters.h"
 #include "bench/load.h"
 
 using namespace holdfast::bench;
@@ -18,7 +19,7 @@ int main(int argc, char** argv) {
   uint64_t fill = 0;
   auto* one = app.add_subcommand("load", "Put a load on a running server and print its figures as JSON");
   one->add_option("--connect", connect, "HOST:PORT of the server")->capture_default_str();
-  one->add_option("--operation", operation, "insert-one, insert-many, find-by-id, update-one, delete-one, ping")->capture_default_str();
+  one->add_option("--operation", operation, "insert-one, insert-many, find-by-id, update-one, upsert-one, delete-one, ping")->capture_default_str();
   one->add_option("--workers", load.workers, "Threads")->capture_default_str()->check(CLI::Range(1, 1024));
   one->add_option("--connections", load.connections, "Connections, spread over the workers")->capture_default_str();
   one->add_option("--depth", load.depth, "Requests under way per connection")->capture_default_str()->check(CLI::Range(1, 1024));
@@ -46,6 +47,12 @@ int main(int argc, char** argv) {
   again->add_option("--documents", restarted.documents, "Documents")->capture_default_str();
   again->add_option("--rounds", restarted.rounds, "Restarts")->capture_default_str();
 
+  FilterOptions filtered;
+  auto* filters = app.add_subcommand("filters", "Scan documents in memory with compiled filters, and with what else there is, on one core");
+  filters->add_option("--documents", filtered.documents, "Documents")->capture_default_str();
+  filters->add_option("--document-bytes", filtered.document_bytes, "Bytes per document")->capture_default_str();
+  filters->add_option("--rounds", filtered.rounds, "Rounds")->capture_default_str();
+
   size_t answer_bytes = 40;
   auto* echo = app.add_subcommand("echo", "Be the echo server that comparisons measure against");
   echo->add_option("--answer-bytes", answer_bytes, "Bytes per answer")->capture_default_str();
@@ -57,6 +64,7 @@ int main(int argc, char** argv) {
     compare(compared);
   }
   if (*again) restart(restarted);
+  if (*filters) measure_filters(filtered);
   if (*one) {
     size_t colon = connect.rfind(':');
     if (colon == std::string::npos) die("--connect takes HOST:PORT");
