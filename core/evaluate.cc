@@ -142,7 +142,9 @@ io::Task<Result<UpdateCounts>> EngineCore::update_locked(Slot& slot, CollectionR
   Query::Match match = filter.match(body);
   if (match == Query::Match::kTooCostly) co_return Query::too_costly();
   if (match == Query::Match::kNo) co_return UpdateCounts{};
-  HF_CO_TRY(updated, update.apply(body, {.now = shared_.host.clock.wall()}));
+  UpdateContext context{.now = shared_.host.clock.wall()};
+  if (update.needs_position()) context.position = filter.matched_position(body);
+  HF_CO_TRY(updated, update.apply(body, context));
   if (!updated.changed()) co_return UpdateCounts{.matched = 1};
   verdict.rests_on =
       post(document, {EffectKind::kPut, c.database, shard, c.collection, document->first.key, updated.document});

@@ -38,7 +38,7 @@ HOLDFAST_FUZZER(update, seeds) {
   if (!at.ok()) text = input;
 
   core::DocumentLimits limits{.bytes = 4096};  // small, so that padding meets it
-  auto update = core::Update::compile(text, limits);
+  auto update = core::Update::compile(text, {}, limits);
   if (!update) return FUZZ_CHECK(!update.error().message.empty());
   core::UpdateContext now{.now = {1'700'000'000'123'456'789}};
   auto applied = update->apply(document, now);
