@@ -182,7 +182,8 @@ struct Collection::Ops {
   static io::Task<Result<Answer<Buffer>>> insert_one(Collection self, Buffer document);
   static io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(Collection self, std::vector<Buffer> documents);
   static io::Task<Result<Answer<Documents>>> find(Collection self, Buffer query, FindOptions options);
-  static io::Task<Result<Answer<Updated>>> update_one(Collection self, Buffer filter, Buffer update);
+  static io::Task<Result<Answer<Updated>>> update_one(Collection self, Buffer filter, Buffer update,
+                                                      UpdateOptions options);
   static io::Task<Result<Answer<uint64_t>>> delete_one(Collection self, Buffer filter);
 };
 
@@ -286,11 +287,16 @@ io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffe
   co_return Answer<Documents>{stamp(answer), Documents(std::move(answer.value))};
 }
 
-io::Task<Result<Answer<Updated>>> Collection::Ops::update_one(Collection self, Buffer filter, Buffer update) {
+io::Task<Result<Answer<Updated>>> Collection::Ops::update_one(Collection self, Buffer filter, Buffer update,
+                                                                  UpdateOptions options) {
   HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
   HF_CO_CHECK_OK(check_value("an update", update, Kind::kMap));
+  if (!options.array_filters.empty())
+    HF_CO_CHECK_OK(check_value("a list of array filters", options.array_filters, Kind::kArray));
   Buffer args;
-  msgpack::Writer(args).map(2).string("filter").raw(filter).string("update").raw(update);
+  msgpack::Writer w(args);
+  w.map(2 + !options.array_filters.empty()).string("filter").raw(filter).string("update").raw(update);
+  if (!options.array_filters.empty()) w.string("array_filters").raw(options.array_filters);
   HF_CO_TRY(answer, co_await self.call(Op::kUpdateOne, std::move(args)));
   HF_CO_TRY(matched, field(answer.value, "matched", Kind::kUint));
   HF_CO_TRY(modified, field(answer.value, "modified", Kind::kUint));
@@ -314,8 +320,8 @@ io::Task<Result<Answer<Documents>>> Collection::find(Buffer query, FindOptions o
   return Ops::find(*this, std::move(query), std::move(options));
 }
 
-io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update) const {
-  return Ops::update_one(*this, std::move(filter), std::move(update));
+io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update, UpdateOptions options) const {
+  return Ops::update_one(*this, std::move(filter), std::move(update), std::move(options));
 }
 
 io::Task<Result<Answer<uint64_t>>> Collection::delete_one(Buffer filter) const {

@@ -108,6 +108,10 @@ struct FindOptions {
   Buffer projection;
 };
 
+struct UpdateOptions {
+  Buffer array_filters;  ///< an array of queries, one for each `$[identifier]` of the update; empty: none
+};
+
 class Collection;
 class Core;
 
@@ -195,7 +199,7 @@ class Collection {
   io::Task<Result<Answer<Documents>>> find(Buffer query, FindOptions options = {}) const;
 
   /// Changes one document that matches. Matching none is no error.
-  io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update) const;
+  io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update, UpdateOptions options = {}) const;
   /// Deletes one document that matches; the value is 1, or 0 when none did.
   io::Task<Result<Answer<uint64_t>>> delete_one(Buffer filter) const;
 

@@ -160,7 +160,7 @@ io::Task<void> update_one(Call& call) {
   if (!args) co_return call.fail(args.error());
   Result<core::Query> filter = core::Query::compile(args->filter);
   if (!filter) co_return call.fail(filter.error());
-  Result<core::Update> update = core::Update::compile(args->update);
+  Result<core::Update> update = core::Update::compile(args->update, args->array_filters);
   if (!update) co_return call.fail(update.error());
   auto done = co_await call.engine().update_one(call.name(), *filter, *update);
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);

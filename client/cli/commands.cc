@@ -131,7 +131,13 @@ io::Task<int> update(client::Collection collection, const CommandLine& line) {
   if (!filter) co_return usage("FILTER", filter.error());
   auto change = object(line.update);
   if (!change) co_return usage("UPDATE", change.error());
-  auto r = co_await collection.update_one(std::move(*filter), std::move(*change));
+  client::UpdateOptions options;
+  if (!line.array_filters.empty()) {
+    auto filters = from_json(line.array_filters);
+    if (!filters) co_return usage("--array-filters", filters.error());
+    options.array_filters = std::move(*filters);
+  }
+  auto r = co_await collection.update_one(std::move(*filter), std::move(*change), std::move(options));
   if (!r) co_return complain(r.error());
   co_return print(fmt::format(R"({{"matched":{},"modified":{}}})", r->value.matched, r->value.modified));
 }

@@ -89,6 +89,10 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   collection(update);
   update->add_option("FILTER", line.query, "which document, as in find")->required();
   update->add_option("UPDATE", line.update, "JSON: {\"$set\": {...}, \"$push\": {...}, ...}, or a document that replaces it")->required();
+  update
+      ->add_option("--array-filters", line.array_filters,
+                   "JSON: [{\"x\": {\"$gt\": 5}}, {\"y.name\": \"a\"}], a query for each $[x], $[y] in UPDATE's paths")
+      ->option_text("JSON");
 
   CLI::App* remove = command(app, line, Command::kDelete, "delete", "Delete one document that matches");
   collection(remove);

@@ -187,6 +187,7 @@ Result<UpdateArgs> parse_update(Bytes args) {
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "filter") return take_map(key, value, out.filter);
     if (key == "update") return take_map(key, value, out.update);
+    if (key == "array_filters") return take_array(key, value, out.array_filters);
     return {};
   }));
   if (out.update.empty()) return bad("an update takes {filter, update}");

@@ -62,10 +62,11 @@ Result<QueryArgs> parse_query(Bytes args);
 /// kFindById: `{id: any}`; the raw value of the id.
 Result<Bytes> parse_find_by_id(Bytes args);
 
-/// kUpdateOne: `{filter: map, update: map}`.
+/// kUpdateOne: `{filter: map, update: map, array_filters?: [map]}`.
 struct UpdateArgs {
   Bytes filter = kEmptyMap;
   Bytes update;
+  Bytes array_filters;  ///< an array, whole; empty when absent
 };
 Result<UpdateArgs> parse_update(Bytes args);
 

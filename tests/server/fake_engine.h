@@ -98,7 +98,9 @@ class FakeEngine final : public core::Engine {
     co_await begin("update_one", name);
     for (Buffer& d : of(name)) {
       if (filter.match(d) != core::Query::Match::kYes) continue;
-      auto applied = update.apply(d);
+      core::UpdateContext context{.now = {}};
+      if (update.needs_position()) context.position = filter.matched_position(d);
+      auto applied = update.apply(d, context);
       if (!applied) co_return end(Result<core::UpdateCounts>(fail(std::move(applied))));
       bool changed = applied->changed();
       d = std::move(applied->document);
