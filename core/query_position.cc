@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/query_form.h"
+#include "io/base/probe.h"
 
 namespace holdfast::core {
 
@@ -29,7 +30,7 @@ std::optional<uint32_t> Query::Test::position_among(uint32_t count, Cursor at, P
                                   return kind == CandidateKind::kMissing ? holds_of_missing()
                                                                          : candidate(kind, found, run);
                                 });
-    if (holds) return i;
+    if (holds) return MUTANT("position-is-the-first") ? 0 : i;
     at = element;
     if (!at.skip()) return std::nullopt;
   }

@@ -225,7 +225,8 @@ class Applier {
       Bytes element = at.raw();
       if (!at.ok()) return corrupt();
       HF_CHECK_OK(find_hits(node, element, hits));
-      if (hits.empty()) continue;
+      if (hits.empty() || (i + 1 == count && node.children.front().part == Part::kEach && MUTANT("each-misses-the-last")))
+        continue;
       if (hits.size() > 1 && hits != joined.parts) HF_CHECK_OK(join(node, hits, joined));
       const UpdateNode& what = hits.size() > 1 ? joined.node : *hits.front();
       HF_CHECK_OK(spend(node, what.weight));
@@ -249,7 +250,7 @@ class Applier {
         if (match == Query::Match::kTooCostly)
           return fail(Code::kTooLarge, fmt::format("array filter {}: {}", child.filter,
                                                    Query::too_costly().error().message));
-        if (match == Query::Match::kNo) continue;
+        if (match == Query::Match::kNo && !MUTANT("array-filter-lets-all-pass")) continue;
       }
       hits.push_back(&child);
     }

@@ -88,6 +88,9 @@ constexpr std::array kMutants = {
     Mutant{"max-replaces-always", "own", kSync, "$max sets whatever is there"},
     Mutant{"slice-keeps-the-first", "own", kSync, "a negative $slice keeps the first elements"},
     Mutant{"add-to-set-adds-again", "own", kSync, "$addToSet adds what is there"},
+    Mutant{"position-is-the-first", "own", kSync, "$ stands for the first element, whichever the query matched"},
+    Mutant{"array-filter-lets-all-pass", "own", kSync, "$[identifier] changes every element"},
+    Mutant{"each-misses-the-last", "own", kSync, "$[] leaves the last element as it was"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync, "a drop that finds nothing is answered from what core 0 has applied"},
