@@ -3,13 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/naive_query.h"
 #include "tests/support/query_case.h"
 
 namespace holdfast::core {
 namespace {
 
 using test::compiled;
+using test::encode;
 using test::mp;
+using test::show;
+using test::Tree;
+using test::TreeGenerator;
 
 constexpr int kNone = -1;
 
@@ -89,6 +94,123 @@ TEST(QueryPosition, ComesFromTheAlternativeThatMatches) {
                     {"{a: 2, '$or': [{z: 1}]}", "{a: [1, 2], z: [0, 0, 1]}", 2},
                     {"{'$or': [{z: 1}], a: 2}", "{a: [1, 2], z: [0, 0, 1]}", 1},
                     {"{'$or': [{'$or': [{a: 9}, {a: 2, z: 1}]}]}", "{a: [1, 2], z: [0, 0, 1]}", 2}});
+}
+
+// ---- Agreement with a naive answer: of an array with that one element alone the condition would hold, too.
+
+std::optional<size_t> naive_position(const Tree& query, const Tree& document);
+
+std::optional<size_t> naive_position_of(const std::string& path, const Tree& condition, const Tree& document) {
+  Tree alone = document, query = test::parse("{}");
+  query.fields.emplace_back(path, condition);
+  Tree* at = &alone;
+  std::vector<std::string> parts = test::split(path);
+  for (size_t i = 0; at != nullptr && !at->is_array(); ++i) {
+    if (i == parts.size() || !at->is_map()) return std::nullopt;
+    at = at->field(parts[i]);
+  }
+  if (at == nullptr) return std::nullopt;
+  std::vector<Tree> items = at->items;
+  for (size_t i = 0; i < items.size(); ++i) {
+    at->items = {items[i]};
+    if (*test::naive_matches(query, alone)) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> naive_position(const Tree& query, const Tree& document) {
+  std::optional<size_t> last;
+  auto keep = [&](std::optional<size_t> found) { last = found ? found : last; };
+  for (auto& [name, value] : query.fields) {
+    if (name == "$and") {
+      for (const Tree& one : value.items) keep(naive_position(one, document));
+    } else if (name == "$or") {
+      auto first = std::ranges::find_if(value.items, [&](auto& one) { return *test::naive_matches(one, document); });
+      keep(naive_position(*first, document));
+    } else if (value.is_map()) {
+      for (auto& [op, operand] : value.fields) {
+        Tree one = test::parse("{}");
+        one.fields.emplace_back(op, operand);
+        if (op != "$ne" && op != "$not") keep(naive_position_of(name, one, document));
+      }
+    } else {
+      keep(naive_position_of(name, value, document));
+    }
+  }
+  return last;
+}
+
+struct Generator {
+  TreeGenerator g;
+  Tree document = Tree();
+
+  Tree scalar(const Tree& there) {
+    const Tree& part = g.part(there);
+    return part.is_map() || part.is_array() ? g.scalar() : part;
+  }
+  Tree map(std::string name, Tree value) {
+    Tree t = test::parse("{}");
+    t.fields.emplace_back(std::move(name), std::move(value));
+    return t;
+  }
+  Tree condition(const Tree& there) {
+    constexpr const char* kOrders[] = {"$gt", "$gte", "$lt", "$lte", "$eq", "$ne"};
+    Tree one = map(kOrders[g.rng.below(6)], scalar(there));
+    switch (g.rng.below(6)) {
+      case 0:
+        return scalar(there);
+      case 1:
+        return map("$elemMatch", one);
+      case 2:
+        return map("$elemMatch", map(g.name(), scalar(there)));
+      case 3:
+        return map("$not", one);
+      case 4:
+        one.fields.emplace_back("$in", test::parse("[1, null, 'x', 2]"));
+        return one;
+      default:
+        return one;
+    }
+  }
+  Tree conditions(uint64_t n) {
+    Tree query = test::parse("{}");
+    for (; n > 0; --n) {
+      auto [through, there] = g.chance_path(document);
+      std::string path;
+      for (const std::string& part : test::split(through))
+        if (part[0] > '9') path += (path.empty() ? "" : ".") + part;
+      if (!path.empty() && !query.field(path)) query.fields.emplace_back(path, condition(there));
+    }
+    return query;
+  }
+};
+
+TEST(QueryPosition, AgreesWithTheNaiveAnswerOnGeneratedCases) {
+  int some = 0, none = 0, several = 0;
+  for (uint64_t seed = 0; seed < 150'000; ++seed) {
+    Generator g{{Rng(seed, "positions")}};
+    g.document = g.g.map(4);
+    Tree query = g.conditions(2);
+    if (g.g.rng.chance(1, 3)) {
+      Tree list = test::parse("[]");
+      list.items = {g.conditions(1), g.conditions(2)};
+      query.fields.emplace_back(g.g.rng.chance(2, 3) ? "$or" : "$and", list);
+      Tree more = g.conditions(1);
+      for (auto& f : more.fields)
+        if (!query.field(f.first)) query.fields.push_back(f);
+    }
+    if (!test::naive_matches(query, g.document).value_or(false)) continue;
+    std::optional<size_t> expected = naive_position(query, g.document);
+    Query q = std::move(*Query::compile(encode(query)));
+    std::optional<uint32_t> found = q.matched_position(encode(g.document));
+    ASSERT_EQ(found ? static_cast<int>(*found) : kNone, expected ? static_cast<int>(*expected) : kNone)
+        << "seed " << seed << ": " << show(query) << " on " << show(g.document);
+    ++(expected ? some : none);
+    several += expected && *expected > 0;
+  }
+  EXPECT_GT(some, 2'000);
+  EXPECT_GT(several, 500);
+  EXPECT_GT(none, 2'000);
 }
 
 TEST(QueryPosition, AnswersOnBrokenDocuments) {

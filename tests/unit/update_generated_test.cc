@@ -89,7 +89,7 @@ TEST(UpdateGenerated, EachPositionalFormAgreesWithTheNaiveUpdaterForEachOperator
   for (std::string form : {"$", "$[]", "$[x]"})
     for (std::string op : test::kUpdateOperators) {
       Counts counts;
-      for (uint64_t seed = 0; seed < 1'500; ++seed) {
+      for (uint64_t seed = 0; seed < 1'000; ++seed) {
         std::string wrong = positional_case(seed, form, op, counts);
         ASSERT_EQ(wrong, "") << form << " " << op << ", seed " << seed;
       }
@@ -97,15 +97,15 @@ TEST(UpdateGenerated, EachPositionalFormAgreesWithTheNaiveUpdaterForEachOperator
         EXPECT_EQ(counts.changed + counts.unchanged, 0);
         continue;
       }
-      EXPECT_GT(counts.changed, 50) << form << " " << op;
-      EXPECT_GT(counts.unchanged, 100) << form << " " << op;
-      EXPECT_GT(counts.refused, 100) << form << " " << op;
+      EXPECT_GT(counts.changed, 30) << form << " " << op;
+      EXPECT_GT(counts.unchanged, 60) << form << " " << op;
+      EXPECT_GT(counts.refused, 60) << form << " " << op;
     }
 }
 
 TEST(UpdateGenerated, SeveralPositionalPathsAgreeWithTheNaiveUpdater) {
   Counts counts;
-  for (uint64_t seed = 0; seed < 20'000; ++seed) {
+  for (uint64_t seed = 0; seed < 12'000; ++seed) {
     UpdateGenerator u{{Rng(seed, "positional updates")}};
     u.position = u.g.rng.below(3);
     u.make_even_document("");
@@ -119,9 +119,9 @@ TEST(UpdateGenerated, SeveralPositionalPathsAgreeWithTheNaiveUpdater) {
     std::string wrong = compare(update, u.document, context, counts);
     ASSERT_EQ(wrong, "") << "seed " << seed;
   }
-  EXPECT_GT(counts.changed, 2'000);
-  EXPECT_GT(counts.unchanged, 500);
-  EXPECT_GT(counts.refused, 3'000);
+  EXPECT_GT(counts.changed, 1'000);
+  EXPECT_GT(counts.unchanged, 300);
+  EXPECT_GT(counts.refused, 1'500);
 }
 
 TEST(UpdateGenerated, SeveralOperatorsAgreeWithTheNaiveUpdater) {

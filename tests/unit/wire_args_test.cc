@@ -141,6 +141,9 @@ TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_FALSE(parse_find_by_id("\x80"));
   EXPECT_EQ(parse_update("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
   EXPECT_FALSE(parse_update("\x81\xa6" "filter\x80"));
+  EXPECT_EQ(parse_update("\x82\xa6update\x80\xad" "array_filters\x91\x80")->array_filters, Bytes("\x91\x80"));
+  EXPECT_EQ(parse_update("\x82\xa6update\x80\xad" "array_filters\xc0")->array_filters, Bytes());
+  EXPECT_FALSE(parse_update("\x82\xa6update\x80\xad" "array_filters\x80"));
   EXPECT_EQ(*parse_delete("\x81\xa6" "filter\x81\xa1" "a\x01"), Bytes("\x81\xa1" "a\x01"));
   EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
   EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
