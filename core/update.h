@@ -115,7 +115,7 @@ class Update {
   static constexpr size_t kMaxArrayFilters = 100;     ///< with Query::kMaxConditions conditions together
   /// What `$[]` and `$[id]` may cost: for each element the conditions it is tried by, the nodes of the tree that are
   /// applied to it, and an eighth of the bytes of operands of operators on arrays (for each path of $sort).
-  static constexpr uint64_t kMaxSteps = 50'000'000;
+  static constexpr uint64_t kMaxSteps = 20'000'000;
 
   /// A document whose first key is no operator replaces the whole document. `array_filters`: nothing, null, or an array
   /// of queries, each about one identifier; every identifier in the paths has one, and every one is used.
