@@ -182,7 +182,7 @@ struct Collection::Ops {
   static io::Task<Result<Answer<Buffer>>> insert_one(Collection self, Buffer document);
   static io::Task<Result<Answer<std::vector<Buffer>>>> insert_many(Collection self, std::vector<Buffer> documents);
   static io::Task<Result<Answer<Documents>>> find(Collection self, Buffer query, FindOptions options);
-  static io::Task<Result<Answer<Updated>>> update(Collection self, Op op, Buffer filter, Buffer update);
+  static io::Task<Result<Answer<Updated>>> update(Collection self, Op op, Buffer filter, Buffer update, UpdateOptions options);
   static io::Task<Result<Answer<uint64_t>>> remove(Collection self, Op op, Buffer filter);
   static io::Task<Result<Answer<FoundAndModified>>> find_and_modify(Collection self, Buffer filter, FindAndModifyOptions options);
 };
@@ -299,11 +299,16 @@ Result<Updated> read_updated(Bytes result) {
 
 }  // namespace
 
-io::Task<Result<Answer<Updated>>> Collection::Ops::update(Collection self, Op op, Buffer filter, Buffer update) {
+io::Task<Result<Answer<Updated>>> Collection::Ops::update(Collection self, Op op, Buffer filter, Buffer update,
+                                                               UpdateOptions options) {
   HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
   HF_CO_CHECK_OK(check_value("an update", update, Kind::kMap));
+  if (!options.array_filters.empty())
+    HF_CO_CHECK_OK(check_value("a list of array filters", options.array_filters, Kind::kArray));
   Buffer args;
-  msgpack::Writer(args).map(2).string("filter").raw(filter).string("update").raw(update);
+  msgpack::Writer w(args);
+  w.map(2 + !options.array_filters.empty()).string("filter").raw(filter).string("update").raw(update);
+  if (!options.array_filters.empty()) w.string("array_filters").raw(options.array_filters);
   HF_CO_TRY(answer, co_await self.call(op, std::move(args)));
   HF_CO_TRY(updated, read_updated(answer.value));
   co_return Answer<Updated>{stamp(answer), std::move(updated)};
@@ -318,13 +323,16 @@ io::Task<Result<Answer<FoundAndModified>>> Collection::Ops::find_and_modify(Coll
   HF_CO_CHECK_OK(check_value("a filter", filter, Kind::kMap));
   for (auto [what, value] : {std::pair{"an update", &options.update}, {"a sort", &options.sort}, {"a projection", &options.projection}})
     if (!value->empty()) HF_CO_CHECK_OK(check_value(what, *value, Kind::kMap));
+  if (!options.array_filters.empty())
+    HF_CO_CHECK_OK(check_value("a list of array filters", options.array_filters, Kind::kArray));
   Buffer args;
   msgpack::Writer w(args);
-  w.map(2 + !options.sort.empty() + !options.projection.empty() + options.upsert + options.after).string("filter").raw(filter);
+  w.map(2 + !options.array_filters.empty() + !options.sort.empty() + !options.projection.empty() + options.upsert + options.after).string("filter").raw(filter);
   if (options.update.empty())
     w.string("remove").boolean(true);
   else
     w.string("update").raw(options.update);
+  if (!options.array_filters.empty()) w.string("array_filters").raw(options.array_filters);
   if (!options.sort.empty()) w.string("sort").raw(options.sort);
   if (!options.projection.empty()) w.string("projection").raw(options.projection);
   if (options.upsert) w.string("upsert").boolean(true);
@@ -348,20 +356,20 @@ io::Task<Result<Answer<Documents>>> Collection::find(Buffer query, FindOptions o
   return Ops::find(*this, std::move(query), std::move(options));
 }
 
-io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update) const {
-  return Ops::update(*this, Op::kUpdateOne, std::move(filter), std::move(update));
+io::Task<Result<Answer<Updated>>> Collection::update_one(Buffer filter, Buffer update, UpdateOptions options) const {
+  return Ops::update(*this, Op::kUpdateOne, std::move(filter), std::move(update), std::move(options));
 }
 
-io::Task<Result<Answer<Updated>>> Collection::update_many(Buffer filter, Buffer update) const {
-  return Ops::update(*this, Op::kUpdateMany, std::move(filter), std::move(update));
+io::Task<Result<Answer<Updated>>> Collection::update_many(Buffer filter, Buffer update, UpdateOptions options) const {
+  return Ops::update(*this, Op::kUpdateMany, std::move(filter), std::move(update), std::move(options));
 }
 
-io::Task<Result<Answer<Updated>>> Collection::upsert_one(Buffer filter, Buffer update) const {
-  return Ops::update(*this, Op::kUpsertOne, std::move(filter), std::move(update));
+io::Task<Result<Answer<Updated>>> Collection::upsert_one(Buffer filter, Buffer update, UpdateOptions options) const {
+  return Ops::update(*this, Op::kUpsertOne, std::move(filter), std::move(update), std::move(options));
 }
 
-io::Task<Result<Answer<Updated>>> Collection::upsert_many(Buffer filter, Buffer update) const {
-  return Ops::update(*this, Op::kUpsertMany, std::move(filter), std::move(update));
+io::Task<Result<Answer<Updated>>> Collection::upsert_many(Buffer filter, Buffer update, UpdateOptions options) const {
+  return Ops::update(*this, Op::kUpsertMany, std::move(filter), std::move(update), std::move(options));
 }
 
 io::Task<Result<Answer<uint64_t>>> Collection::delete_one(Buffer filter) const {

@@ -95,6 +95,7 @@ struct Updated {
 /// How find_and_modify() goes about it. Sort and projection as in FindOptions.
 struct FindAndModifyOptions {
   Buffer update;        ///< what to make of it; empty: it is removed
+  Buffer array_filters; ///< as in UpdateOptions
   Buffer sort;          ///< which of those that match comes first; empty: any
   Buffer projection;    ///< of the document that is returned
   bool upsert = false;  ///< when none matches, insert one, as upsert_one() does
@@ -120,6 +121,10 @@ struct FindOptions {
   uint64_t skip = 0;
   Buffer sort;  ///< `{path: 1 or -1, …}`
   Buffer projection;
+};
+
+struct UpdateOptions {
+  Buffer array_filters;  ///< an array of queries, one for each `$[identifier]` of the update; empty: none
 };
 
 class Collection;
@@ -209,13 +214,13 @@ class Collection {
   io::Task<Result<Answer<Documents>>> find(Buffer query, FindOptions options = {}) const;
 
   /// Changes one document that matches. Matching none is no error.
-  io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update) const;
+  io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update, UpdateOptions options = {}) const;
   /// All documents that match at one moment, in one commit: all or none.
-  io::Task<Result<Answer<Updated>>> update_many(Buffer filter, Buffer update) const;
+  io::Task<Result<Answer<Updated>>> update_many(Buffer filter, Buffer update, UpdateOptions options = {}) const;
   /// As update_one(); when nothing matches, inserts what the filter's equalities and the update make.
-  io::Task<Result<Answer<Updated>>> upsert_one(Buffer filter, Buffer update) const;
+  io::Task<Result<Answer<Updated>>> upsert_one(Buffer filter, Buffer update, UpdateOptions options = {}) const;
   /// As update_many(); when nothing matches, inserts one.
-  io::Task<Result<Answer<Updated>>> upsert_many(Buffer filter, Buffer update) const;
+  io::Task<Result<Answer<Updated>>> upsert_many(Buffer filter, Buffer update, UpdateOptions options = {}) const;
   /// Deletes one document that matches; the value is 1, or 0 when none did.
   io::Task<Result<Answer<uint64_t>>> delete_one(Buffer filter) const;
   /// Deletes all documents that match at one moment, in one commit; the value is how many.

@@ -175,7 +175,7 @@ io::Task<Result<Modified>> EngineCore::modify_locked(Slot& slot, const Target& t
     verdict.rests_on = post(document, effect);
     co_return out;
   }
-  HF_CO_TRY(updated, change.update->apply(body, {.now = shared_.host.clock.wall()}));
+  HF_CO_TRY(updated, change.apply(body, shared_.host.clock.wall()));
   if (updated.changed()) {
     effect.kind = EffectKind::kPut;
     effect.body = updated.document;

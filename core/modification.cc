@@ -55,6 +55,12 @@ struct Equalities {
 
 }  // namespace
 
+Result<Update::Applied> Modification::apply(Bytes document, WallTime now) const {
+  UpdateContext context{.now = now};
+  if (update->needs_position()) context.position = of.query.matched_position(document);
+  return update->apply(document, context);
+}
+
 Modification update_of(Query query, Update update) {
   return {.of = {.query = std::move(query), .sort = {}, .projection = {}, .limit = 1}, .update = std::move(update)};
 }

@@ -13,6 +13,9 @@ struct Modification {
   bool upsert = false;                          ///< when nothing matches, insert upsert_document(); needs an update
   enum class Returns : uint8_t { kNothing, kBefore, kAfter };
   Returns returns = Returns::kNothing;  ///< of one document only
+
+  /// What the update, which must be there, makes of a document that matches the query.
+  Result<Update::Applied> apply(Bytes document, WallTime now) const;
 };
 
 /// One document that matches `query` is updated, or deleted.

@@ -78,6 +78,19 @@ enum class CandidateKind : uint8_t {
   kElement,  ///< an element addressed by its position: if it is an array, its elements are no candidates
 };
 
+template <class Visit>
+bool visit_candidates(msgpack::Cursor at, Path::Rest rest, Visit&& visit);
+
+/// The same for the candidates that a non-empty `rest`, tried in an array, finds in its element `i`, before which
+/// `element` stands; `kind` is its head.
+template <class Visit>
+bool visit_element(msgpack::Cursor element, const msgpack::Value& kind, uint32_t i, Path::Rest rest, Visit&& visit) {
+  if (kind.kind == msgpack::Kind::kMap && visit_candidates(element, rest, visit)) return true;
+  if (rest.front().position != i) return false;
+  if (rest.size() == 1) return visit(CandidateKind::kElement, element);
+  return kind.is_container() && visit_candidates(element, rest.subspan(1), visit);
+}
+
 /// Calls `visit(kind, cursor)` for every candidate that `rest` finds in the value before which `at` stands, until a
 /// call returns true. The cursor stands before the candidate. Returns whether a call did. Bytes that are no MessagePack
 /// end the visit.
@@ -104,14 +117,7 @@ bool visit_candidates(msgpack::Cursor at, Path::Rest rest, Visit&& visit) {
     msgpack::Cursor element = at;
     msgpack::Value kind;
     if (!at.next(kind)) return false;
-    if (kind.kind == Kind::kMap && visit_candidates(element, rest, visit)) return true;
-    if (next.position == i) {
-      if (rest.size() == 1) {
-        if (visit(CandidateKind::kElement, element)) return true;
-      } else if (kind.is_container() && visit_candidates(element, rest.subspan(1), visit)) {
-        return true;
-      }
-    }
+    if (visit_element(element, kind, i, rest, visit)) return true;
     at = element;
     if (!at.skip()) return false;
   }

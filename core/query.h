@@ -14,7 +14,7 @@
 //     each string that an expression is looked for in, Regex::kMaxSteps. A document that is not well-formed matches or not, without harm.
 //  2. Compiled form and operands are owned: the bytes given to compile() may go.
 //
-// Sources: query_compile.cc, query_match.cc. Immutable after compile(): may be shared by any cores.
+// Sources: query_compile.cc, query_match.cc, query_position.cc (what updates ask). Immutable after compile(): may be shared by any cores.
 #pragma once
 
 #include <memory>
@@ -56,6 +56,19 @@ class Query {
   /// value of a path does.
   Match match_element(Bytes element) const;
 
+  /// The position that the update operator `$` stands for: that of the element, in the outermost array on the way,
+  /// through which the query's last condition matched that matched through an array (OPERATORS.md). None: no condition
+  /// did. Requires match(document) == kYes. Costs at most as much as another match, for each level of $or.
+  std::optional<uint32_t> matched_position(Bytes document) const;
+
+  /// As match() of a document with one field, which all conditions name and which holds `value`; no such document is
+  /// made. Requires at most one in field_names().
+  Match match_field(Bytes value) const;
+  /// The top-level fields that conditions name, each once, sorted; they borrow from the query.
+  std::vector<Bytes> field_names() const;
+  /// Conditions and alternatives, at most kMaxConditions.
+  size_t conditions() const { return conditions_; }
+
   /// The key of the only `_id` that can match, when the query asks for one by equality: look that one up, then match() it.
   const std::optional<Buffer>& id_key() const { return id_key_; }
   /// Whether every document matches.
@@ -76,6 +89,7 @@ class Query {
   std::unique_ptr<Conjunction> root_;
   std::unique_ptr<Test> element_;  ///< of compile_element()
   std::optional<Buffer> id_key_;
+  size_t conditions_ = 0;
 };
 
 }  // namespace holdfast::core

@@ -45,6 +45,7 @@ class QueryCompiler {
     HF_TRY(owned, own(text));
     HF_CHECK_OK(conjunction(owned, *query_.root_));
     arrange(*query_.root_);
+    query_.conditions_ = conditions_;
     return std::move(query_);
   }
 
@@ -120,7 +121,7 @@ class QueryCompiler {
     at.next(head);
     if (head.kind != Kind::kArray || head.count == 0) return refuse("there must be an array of one or more queries");
     if (head.count > Query::kMaxConditions) return too_many();
-    Conjunction::Branch branch{.negated = name == "$nor"};
+    Conjunction::Branch branch{.negated = name == "$nor", .order = next_order_++};
     for (uint32_t i = 0; i < head.count; ++i) {
       At element(*this, std::to_string(i));
       Bytes query = at.raw();
@@ -155,7 +156,7 @@ class QueryCompiler {
       bool id = &out == query_.root_.get() && text == "_id" && test.op == Operator::kEqual && !test.negated;
       if (id && !query_.id_key_)
         if (auto key = id_key(equal_operand_)) query_.id_key_ = std::move(*key);
-      out.conditions.push_back({std::move(path), std::move(test)});
+      out.conditions.push_back({std::move(path), std::move(test), next_order_++});
     }
     return {};
   }
@@ -387,6 +388,7 @@ class QueryCompiler {
   Query query_;
   std::vector<std::string> place_;
   size_t conditions_ = 0;
+  uint32_t next_order_ = 0;
   Bytes equal_operand_;  // of the newest test by equality
 };
 

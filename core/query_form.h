@@ -1,4 +1,4 @@
-// The compiled form of a query; see query.h. For query_compile.cc and query_match.cc alone.
+// The compiled form of a query; see query.h. For the sources of Query alone.
 #pragma once
 
 #include "core/query.h"
@@ -51,9 +51,13 @@ struct Query::Test {
   bool holds_of_missing() const;
   /// Of one element of an array, as a value of its own.
   bool holds_of_element(const msgpack::Cursor& at, QueryRun& run) const;
+  /// The element of the first array met, on the way or at its end, by which it holds. Requires that it does.
+  std::optional<uint32_t> position_at(msgpack::Cursor at, Path::Rest rest, QueryRun& run) const;
 
  private:
   bool candidate(CandidateKind kind, msgpack::Cursor at, QueryRun& run) const;
+  bool holds_of_one_element(const msgpack::Cursor& at, QueryRun& run) const;
+  std::optional<uint32_t> position_among(uint32_t count, msgpack::Cursor at, Path::Rest rest, QueryRun& run) const;
   bool holds_for(const msgpack::Value& value, const msgpack::Cursor& before, const msgpack::Cursor& behind, QueryRun& run) const;
   bool compares(const msgpack::Value& value, msgpack::Cursor before) const;
   bool is_in_list(msgpack::Cursor before) const;
@@ -63,6 +67,7 @@ struct Query::Test {
 struct Query::Condition {
   Path path;
   Test test;
+  uint32_t order = 0;  ///< among all conditions and branches of the query, as they were written
 };
 
 struct Query::Conjunction {
@@ -75,6 +80,7 @@ struct Query::Conjunction {
   };
   struct Branch {
     bool negated = false;  ///< $nor
+    uint32_t order = 0;    ///< as of conditions
     std::vector<Conjunction> alternatives;
   };
   std::vector<Condition> conditions;  ///< sorted by the first component of their paths
@@ -83,6 +89,11 @@ struct Query::Conjunction {
   std::vector<Branch> branches;
 
   bool matches(msgpack::Cursor document, QueryRun& run) const;
+  /// The same of a document whose only field holds the value before which `value` stands.
+  bool matches_field(const msgpack::Cursor& value, QueryRun& run) const;
+  /// Requires that it matches.
+  std::optional<uint32_t> position(const msgpack::Cursor& document, QueryRun& run) const;
+  void collect_names(std::vector<Bytes>& out) const;
 
  private:
   const Field* find_field(Bytes name) const;

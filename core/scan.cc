@@ -115,7 +115,7 @@ io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, 
     HF_TRY(key, id_key(*find_id(body)));
     PreparedWrite write{.shard = shard_of(key, shared_.settings.shard_count), .key = std::move(key), .body = {}};
     if (change.update) {
-      auto updated = change.update->apply(body, {.now = shared_.host.clock.wall()});
+      auto updated = change.apply(body, shared_.host.clock.wall());
       if (!updated && MUTANT("update-many-leaves-out-what-fails")) return true;
       if (!updated) return fail(updated.error().code, fmt::format("{}, in the document of _id {}; nothing was changed", updated.error().message, shown_id(*find_id(body))));
       if (!updated->changed()) return true;

@@ -5,6 +5,7 @@
 
 #include "core/operand.h"
 #include "core/update_array.h"
+#include "core/update_positional.h"
 #include "core/value_order.h"
 #include "io/base/utf8.h"
 
@@ -18,6 +19,8 @@ using Action = UpdateNode::Action;
 namespace {
 
 using Creates = UpdateNode::Creates;
+using Demands = UpdateNode::Demands;
+using Part = UpdateNode::Part;
 
 struct Operator {
   std::string_view name;
@@ -61,19 +64,23 @@ class UpdateCompiler {
  public:
   explicit UpdateCompiler(const DocumentLimits& limits) { update_.limits_ = limits; }
 
-  Result<Update> compile(Bytes text) {
+  Result<Update> compile(Bytes text, Bytes array_filters) {
     if (text.size() > Update::kMaxBytes)
       return fail(Code::kTooLarge, fmt::format("the update has {} bytes, at most {} are allowed", text.size(),
                                                Update::kMaxBytes));
     // Two levels more than a document: {$set: {path: value}}, {$push: {path: {$each: [value]}}}.
     HF_CHECK_OK(msgpack::validate(text, {.max_depth = update_.limits_.depth + 2}));
     update_.text_.assign(text.begin(), text.end());
+    HF_TRY(filters, compile_array_filters(array_filters));
+    update_.filters_ = std::move(filters);
+    filter_used_.resize(update_.filters_.size());
     HF_CHECK_OK(operators(Bytes(update_.text_.data(), update_.text_.size())));
     std::ranges::sort(entries_, [](const Entry& a, const Entry& b) {
       return std::ranges::lexicographical_compare(a.path.components(), b.path.components(),
                                                   [](auto& x, auto& y) { return visiting_order(x, y) < 0; });
     });
     HF_CHECK_OK(grow_tree(update_.root_, entries_, 0));
+    HF_CHECK_OK(check_filters_used());
     return std::move(update_);
   }
 
@@ -177,6 +184,8 @@ class UpdateCompiler {
     HF_TRY(source, parse(from));
     place_ += fmt::format(" to {}", shown(to.bytes));
     HF_TRY(destination, parse(to.bytes));
+    for (const Path* path : {&source, &destination})
+      if (has_positional(*path)) return refuse(Code::kBadRequest, "$rename takes no positional operators");
     if (source.first().name == "_id" || destination.first().name == "_id")
       return refuse(Code::kBadRequest, "_id never changes");
     if (destination.components().size() > static_cast<size_t>(update_.limits_.depth)) return too_deep(place_);
@@ -197,12 +206,47 @@ class UpdateCompiler {
                     fmt::format("the paths of an update have at most {} parts together", Update::kMaxParts));
     for (const Path::Component& c : path->components()) {
       if (c.name.empty()) return refuse(Code::kBadRequest, "a part of the path is empty");
-      if (c.name == "$" || c.name.starts_with("$["))
-        return refuse(Code::kUnsupported, "positional operators are not supported");
-      if (c.name.starts_with('$'))
-        return refuse(Code::kBadRequest, "a field's name that begins with $ cannot be updated");
+      if (c.name.starts_with('$')) HF_CHECK_OK(check_positional(*path, c));
     }
     return path;
+  }
+
+  static bool has_positional(const Path& path) {
+    return std::ranges::any_of(path.components(), [](auto& c) { return c.name.starts_with('$'); });
+  }
+
+  Result<> check_positional(const Path& path, const Path::Component& c) {
+    auto part = part_kind(c.name);
+    if (!part) return refuse(part.error().code, part.error().message);
+    if (*part == Part::kNamed)
+      return refuse(Code::kBadRequest, "a field's name that begins with $ cannot be updated");
+    if (&c == &path.first())
+      return refuse(Code::kBadRequest, fmt::format("{} must stand behind the path of an array", shown(c.name)));
+    if (*part == Part::kMatched) {
+      if (std::ranges::count(path.components(), Bytes("$"), &Path::Component::name) > 1)
+        return refuse(Code::kBadRequest, "$ stands at most once in a path");
+      if (update_.matched_place_.empty()) update_.matched_place_ = place_;
+    } else if (*part == Part::kFiltered) {
+      size_t filter = filter_of(c.name);
+      if (filter == update_.filters_.size())
+        return refuse(Code::kBadRequest,
+                      fmt::format("there is no array filter for the identifier {}", shown(identifier_of(c.name))));
+      filter_used_[filter] = true;
+    }
+    return {};
+  }
+
+  size_t filter_of(Bytes part) const {
+    auto found = std::ranges::find(update_.filters_, identifier_of(part), &ArrayFilter::identifier);
+    return static_cast<size_t>(found - update_.filters_.begin());
+  }
+
+  Result<> check_filters_used() const {
+    auto unused = std::ranges::find(filter_used_, false);
+    if (unused == filter_used_.end()) return {};
+    auto i = static_cast<size_t>(unused - filter_used_.begin());
+    return fail(Code::kBadRequest, fmt::format("array filter {}: no path of the update has $[{}]", i,
+                                               shown(update_.filters_[i].identifier)));
   }
 
   Result<> check_operand(Action action, Bytes operand) const {
@@ -263,12 +307,17 @@ class UpdateCompiler {
 
   // Makes the children of `node` from sorted entries that agree in their first `depth` components.
   Result<> grow_tree(UpdateNode& node, Entries entries, size_t depth) {
+    const Entry* first = entries.data();
     while (!entries.empty()) {
       const Path& path = entries.front().path;
       const Path::Component field = path.components()[depth];
       auto same = std::ranges::find_if(entries, [&](const Entry& e) { return e.path.components()[depth] != field; });
       auto n = static_cast<size_t>(same - entries.begin());
-      UpdateNode child{.field = field, .path = prefix(path, depth + 1)};
+      UpdateNode child{.field = field, .part = *part_kind(field.name), .path = prefix(path, depth + 1)};
+      if (child.part == Part::kFiltered) child.filter = static_cast<uint32_t>(filter_of(field.name));
+      // Elements are addressed by `$[]` and `$[id]`, or by positions and `$`.
+      bool on_elements = child.part >= Part::kEach;
+      if (!node.children.empty() && on_elements != node.on_elements()) return mixed(*first, entries.front());
       // Sorting puts a path before those that go on from it.
       if (path.components().size() > depth + 1) {
         HF_CHECK_OK(grow_tree(child, entries.first(n), depth + 1));
@@ -277,9 +326,8 @@ class UpdateCompiler {
       } else {
         make_leaf(child, entries.front());
       }
-      node.creates = std::max(node.creates, child.creates);
-      node.refuses_scalars |= child.refuses_scalars;
-      node.children.push_back(std::move(child));
+      if (on_elements) child.demands = std::max(child.demands, of_arrays(child));
+      node.adopt(std::move(child));
       entries = entries.subspan(n);
     }
     return {};
@@ -293,6 +341,22 @@ class UpdateCompiler {
                             operator_name(b.action)));
   }
 
+  static std::unexpected<Error> mixed(const Entry& a, const Entry& b) {
+    return fail(Code::kBadRequest,
+                fmt::format("the update's paths {} and {} conflict, in {} and {}: to one array $[] and $[identifier] do "
+                            "not go with names, positions and $",
+                            shown(a.path.text()), shown(b.path.text()), operator_name(a.action),
+                            operator_name(b.action)));
+  }
+
+  // What a node for elements asks of the value that should hold them: $setOnInsert asks nothing when it does nothing.
+  static Demands of_arrays(const UpdateNode& node) {
+    if (node.is_leaf()) return node.action == Action::kSetOnInsert ? Demands::kArraysOnInsert : Demands::kArrays;
+    Demands most = Demands::kNothing;
+    for (const UpdateNode& child : node.children) most = std::max(most, of_arrays(child));
+    return most;
+  }
+
   static void make_leaf(UpdateNode& leaf, Entry& entry) {
     leaf.action = entry.action;
     leaf.operand = entry.operand;
@@ -300,16 +364,18 @@ class UpdateCompiler {
     leaf.array = std::move(entry.array);
     leaf.creates = operator_of(entry.action).creates;
     leaf.refuses_scalars = on_arrays(entry.action);
+    if (leaf.array) leaf.weight += leaf.operand.size() / 8 * (1 + leaf.array->sort.size());
   }
 
   Update update_;
   std::vector<Entry> entries_;
+  std::vector<bool> filter_used_;
   size_t parts_ = 0;
   std::string place_;  // of what is being compiled, for messages
 };
 
-Result<Update> Update::compile(Bytes update, const DocumentLimits& limits) {
-  return UpdateCompiler(limits).compile(update);
+Result<Update> Update::compile(Bytes update, Bytes array_filters, const DocumentLimits& limits) {
+  return UpdateCompiler(limits).compile(update, array_filters);
 }
 
 // The text with the document's `_id`: in place of an equal one, else in front.

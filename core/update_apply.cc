@@ -5,6 +5,7 @@
 #include "core/operand.h"
 #include "core/update.h"
 #include "core/update_array.h"
+#include "core/update_positional.h"
 #include "core/value_order.h"
 #include "io/base/probe.h"
 
@@ -15,6 +16,8 @@ using msgpack::Kind;
 using msgpack::Value;
 using Action = UpdateNode::Action;
 using Creates = UpdateNode::Creates;
+using Demands = UpdateNode::Demands;
+using Part = UpdateNode::Part;
 
 namespace {
 
@@ -40,8 +43,8 @@ std::string place(Action action, Bytes path) {
 // Appends the new version of a document, part by part. On an error what was appended means nothing.
 class Applier {
  public:
-  Applier(const DocumentLimits& limits, const UpdateContext& context, Buffer& out)
-      : limits_(limits), context_(context), out_(out) {}
+  Applier(const DocumentLimits& limits, std::span<const ArrayFilter> filters, const UpdateContext& context, Buffer& out)
+      : limits_(limits), filters_(filters), context_(context), out_(out) {}
 
   // Looks up what is to be moved. Comes first.
   Result<> look_up(std::span<const Update::Rename> renames, Bytes document) {
@@ -84,7 +87,9 @@ class Applier {
     }
     out_.append(old.substr(copied));
     for (size_t i = 0; i < node.children.size(); ++i) {
-      if (fields.found[i] || !creates(node.children[i])) continue;
+      if (fields.found[i]) continue;
+      HF_CHECK_OK(check_may_be_missing(node.children[i]));
+      if (!creates(node.children[i])) continue;
       msgpack::Writer(out_).string(node.children[i].field.name);
       HF_CHECK_OK(missing(node.children[i]));
     }
@@ -117,9 +122,14 @@ class Applier {
   bool removes(const UpdateNode& node) const {
     return node.action == Action::kUnset || (node.action == Action::kRenameFrom && !moved_[node.rename].empty());
   }
+  // Whether there must be an array at or below `node`.
+  bool demands_array(const UpdateNode& node) const {
+    return node.demands == Demands::kArrays || (node.demands == Demands::kArraysOnInsert && context_.insert);
+  }
   // The first action at or below `node` that must get there.
   const UpdateNode* must_arrive(const UpdateNode& node) const {
-    if (!node.refuses_scalars && !creates(node)) return nullptr;
+    if (node.on_elements() && demands_array(node)) return &first_leaf(node);
+    if (!demands_array(node) && !node.refuses_scalars && !creates(node)) return nullptr;
     if (node.children.empty()) return &node;
     for (const UpdateNode& c : node.children)
       if (const UpdateNode* found = must_arrive(c)) return found;
@@ -155,6 +165,7 @@ class Applier {
     uint32_t new_count = count;
     for (const UpdateNode& c : children) {
       if (!c.field.is_position()) HF_CHECK_OK(enter(c, Kind::kArray));
+      if (c.field.position >= count) HF_CHECK_OK(check_may_be_missing(c));
       if (creates(c) && c.field.position >= new_count) {
         HF_CHECK_OK(check_padding(c, c.field.position - count));
         new_count = c.field.position + 1;
@@ -193,6 +204,75 @@ class Applier {
       HF_CHECK_OK(missing(*child));
     }
     return {};
+  }
+
+  // What several children together do to one element. The last of them is kept, since the next element is often alike.
+  struct Joined {
+    std::vector<const UpdateNode*> parts;
+    UpdateNode node;
+  };
+
+  // The array `old` with the children of `node`, which are `$[]` and `$[id]`, applied to its elements.
+  Result<> elements(const UpdateNode& node, Bytes old, uint32_t count) {
+    Cursor at(old);
+    Value head;
+    at.next(head);
+    Joined joined;
+    std::vector<const UpdateNode*> hits;
+    size_t copied = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      size_t begin = old.size() - at.remaining();
+      Bytes element = at.raw();
+      if (!at.ok()) return corrupt();
+      HF_CHECK_OK(find_hits(node, element, hits));
+      if (hits.empty() || (i + 1 == count && node.children.front().part == Part::kEach && MUTANT("each-misses-the-last")))
+        continue;
+      if (hits.size() > 1 && hits != joined.parts) HF_CHECK_OK(join(node, hits, joined));
+      const UpdateNode& what = hits.size() > 1 ? joined.node : *hits.front();
+      HF_CHECK_OK(spend(node, what.weight));
+      out_.append(old.substr(copied, begin - copied));
+      copied = begin + element.size();
+      HF_CHECK_OK(present(what, element));
+      HF_CHECK_OK(check_document_size(out_.size(), limits_));
+    }
+    out_.append(old.substr(copied));
+    return {};
+  }
+
+  // The children that address the element.
+  Result<> find_hits(const UpdateNode& node, Bytes element, std::vector<const UpdateNode*>& hits) {
+    hits.clear();
+    for (const UpdateNode& child : node.children) {
+      if (child.part == Part::kFiltered) {
+        const Query& filter = filters_[child.filter].query;
+        HF_CHECK_OK(spend(node, 1 + filter.conditions()));
+        Query::Match match = filter.match_field(element);
+        if (match == Query::Match::kTooCostly)
+          return fail(Code::kTooLarge, fmt::format("array filter {}: {}", child.filter,
+                                                   Query::too_costly().error().message));
+        if (match == Query::Match::kNo && !MUTANT("array-filter-lets-all-pass")) continue;
+      }
+      hits.push_back(&child);
+    }
+    return {};
+  }
+
+  Result<> join(const UpdateNode& node, const std::vector<const UpdateNode*>& hits, Joined& joined) {
+    constexpr uint64_t kCopying = 8;  // copying a node costs as much as so many visits
+    for (const UpdateNode* hit : hits) HF_CHECK_OK(spend(node, kCopying * hit->weight));
+    HF_TRY(together, merged(hits));
+    joined = {hits, std::move(together)};
+    return {};
+  }
+
+  Result<> spend(const UpdateNode& node, uint64_t steps) {
+    steps_ += steps;
+    if (steps_ <= Update::kMaxSteps) return {};
+    const UpdateNode& leaf = first_leaf(node);
+    return fail(Code::kTooLarge,
+                fmt::format("{}: elements times array filters and paths pass {} steps: change fewer elements or fields at "
+                            "once",
+                            place(leaf.action, leaf.path), Update::kMaxSteps));
   }
 
   // The value `old` is there: appends what becomes of it. An element is unset to null, since others must keep their
@@ -244,6 +324,12 @@ class Applier {
   Result<> descend(const UpdateNode& node, Bytes old) {
     Value head;
     if (!Cursor(old).next(head)) return corrupt();
+    if (node.on_elements()) {
+      if (head.kind == Kind::kArray) return elements(node, old, head.count);
+      if (demands_array(node)) return no_array(node, fmt::format("holds {}", type_name(head.kind)));
+      out_.append(old);
+      return {};
+    }
     if (head.kind == Kind::kMap) return map(node, old);
     if (head.kind == Kind::kArray) return array(node, old, head.count);
     for (const UpdateNode& c : node.children) HF_CHECK_OK(enter(c, head.kind));
@@ -352,6 +438,7 @@ class Applier {
         auto count = std::ranges::count_if(node.children, [&](const UpdateNode& c) { return creates(c); });
         msgpack::Writer(out_).map(static_cast<uint32_t>(count));
         for (const UpdateNode& c : node.children) {
+          HF_CHECK_OK(check_may_be_missing(c));
           if (!creates(c)) continue;
           msgpack::Writer(out_).string(c.field.name);
           HF_CHECK_OK(missing(c));
@@ -372,6 +459,22 @@ class Applier {
     return corrupt();
   }
 
+  // Whether `node`, at whose place there is nothing, may be applied.
+  Result<> check_may_be_missing(const UpdateNode& node) const {
+    if (!demands_array(node)) return {};
+    const UpdateNode* at = &node;
+    while (!at->on_elements())
+      at = &*std::ranges::find_if(at->children, [&](const UpdateNode& c) { return demands_array(c); });
+    return no_array(*at, "is missing");
+  }
+
+  static std::unexpected<Error> no_array(const UpdateNode& node, std::string_view but) {
+    const UpdateNode& leaf = first_leaf(node);
+    return fail(Code::kBadRequest,
+                fmt::format("{}: {} must be an array of this document, but {}", place(leaf.action, leaf.path),
+                            Path::shown(node.path), but));
+  }
+
   // `padding` is at most what lies between the array's end and the new element.
   Result<> check_padding(const UpdateNode& node, uint32_t padding) const {
     if (padding <= Update::kMaxPadding) return {};
@@ -386,15 +489,17 @@ class Applier {
   Result<> enter(const UpdateNode& child, Kind kind) const {
     const UpdateNode* leaf = must_arrive(child);
     if (leaf == nullptr) return {};
-    Bytes parent = child.path.substr(0, child.path.size() - child.field.name.size() - 1);
+    Bytes parent = child.path.substr(0, child.path.rfind('.'));
     return fail(Code::kBadRequest,
                 fmt::format("{}: {} holds {}, which has no field {}", place(leaf->action, leaf->path),
                             Path::shown(parent), type_name(kind), Path::shown(child.field.name)));
   }
 
   const DocumentLimits& limits_;
+  std::span<const ArrayFilter> filters_;
   const UpdateContext& context_;
   Buffer& out_;
+  uint64_t steps_ = 0;
   bool changed_ = false;
   std::vector<Bytes> moved_;  // per $rename what it moves; empty: nothing
 };
@@ -403,11 +508,21 @@ class Applier {
 
 Result<Update::Applied> Update::apply(Bytes document, const UpdateContext& context) const {
   if (replaces_) return replace(document, context);
+  std::string digits;
+  UpdateNode positioned;
+  if (needs_position()) {
+    if (!context.position)
+      return fail(Code::kBadRequest, fmt::format("{}: the query matched through no array, so that $ stands for no position",
+                                                 matched_place_));
+    digits = std::to_string(*context.position);
+    HF_TRY(root, with_position(root_, Path::component(digits)));
+    positioned = std::move(root);
+  }
   Applied applied;
   applied.document.reserve(document.size() + text_.size());
-  Applier applier(limits_, context, applied.document);
+  Applier applier(limits_, filters_, context, applied.document);
   HF_CHECK_OK(applier.look_up(renames_, document));
-  HF_CHECK_OK(applier.map(root_, document));
+  HF_CHECK_OK(applier.map(needs_position() ? positioned : root_, document));
   HF_CHECK_OK(check_document_size(applied.document.size(), limits_));
   if (applier.changed()) applied.outcome = Outcome::kChanged;
   return applied;

@@ -13,6 +13,7 @@ enum class Kind : uint8_t { kUpdate, kDelete, kUpsert, kFindAndModify };
 
 /// What an operation does not take is refused rather than ignored.
 Result<> check_offered(const wire::ModifyArgs& asked, Kind kind) {
+  if (!asked.array_filters.empty() && asked.update.empty()) return fail(Code::kBadRequest, "array_filters go with an update");
   if (kind == Kind::kFindAndModify) {
     if (asked.remove == !asked.update.empty()) return fail(Code::kBadRequest, "find_and_modify takes either an update or remove: true");
     if (asked.remove && asked.upsert) return fail(Code::kBadRequest, "remove and upsert exclude each other");
@@ -38,7 +39,7 @@ Result<core::Modification> parse(const Call& call, Kind kind) {
   HF_TRY(query, core::Query::compile(asked.filter));
   core::Modification out = core::deletion_of(std::move(query));
   if (!asked.update.empty()) {
-    HF_TRY(update, core::Update::compile(asked.update));
+    HF_TRY(update, core::Update::compile(asked.update, asked.array_filters));
     out.update = std::move(update);
   }
   out.upsert = kind == Kind::kUpsert || asked.upsert;

@@ -89,6 +89,9 @@ constexpr std::array kMutants = {
     Mutant{"max-replaces-always", "own", kSync, "$max sets whatever is there"},
     Mutant{"slice-keeps-the-first", "own", kSync, "a negative $slice keeps the first elements"},
     Mutant{"add-to-set-adds-again", "own", kSync, "$addToSet adds what is there"},
+    Mutant{"position-is-the-first", "own", kSync, "$ stands for the first element, whichever the query matched"},
+    Mutant{"array-filter-lets-all-pass", "own", kSync, "$[identifier] changes every element"},
+    Mutant{"each-misses-the-last", "own", kSync, "$[] leaves the last element as it was"},
     // Many documents at once.
     Mutant{"update-many-in-two-entries", "own", kUpdates, "one half of what an update of many changes is an entry of its own"},
     Mutant{"update-many-trusts-its-snapshot", "own", kUpdates, "it does not look whether its documents have changed since the snapshot"},

@@ -62,9 +62,10 @@ class Maker {
       Buffer document = make_document(key, value);
       HF_ASSERT((co_await engine_->insert_one(kName, document, core::Repeat::kByShape)).result, "it was absent");
     } else if (random_.below(3) > 0) {
-      Buffer update_bytes = make_update(value);
-      auto update = core::Update::compile(update_bytes);
-      HF_ASSERT((co_await engine_->modify_one(kName, core::update_of(std::move(*filter), std::move(*update)))).result, "it was there");
+      DocumentUpdate bytes = make_update(key, value);
+      auto which = core::Query::compile(bytes.filter);
+      auto update = core::Update::compile(bytes.update, bytes.array_filters);
+      HF_ASSERT((co_await engine_->modify_one(kName, core::update_of(std::move(*which), std::move(*update)))).result, "it was there");
     } else {
       HF_ASSERT((co_await engine_->modify_one(kName, core::deletion_of(std::move(*filter)))).result, "it was there");
     }

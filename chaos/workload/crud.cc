@@ -135,7 +135,9 @@ io::Task<void> Crud::update(Session& s) {
   if (ledger_.under_way(name("docs", key)) >= kUnderWayMax) co_return;
   uint64_t value = s.new_value();
   OperationId id = ledger_.invoke(name("docs", key), {.kind = Kind::kUpdate, .value = value});
-  auto done = co_await s.collection("docs").update_one(by_key(key), make_update(value));
+  DocumentUpdate change = make_update(key, value);
+  client::UpdateOptions options{.array_filters = std::move(change.array_filters)};
+  auto done = co_await s.collection("docs").update_one(std::move(change.filter), std::move(change.update), std::move(options));
   if (take(id, done)) ledger_.answer(id, {.done = done->value.modified > 0}, own_if(done->value.modified > 0), done->lsn, done->durable_lsn);
 }
 

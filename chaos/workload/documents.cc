@@ -26,7 +26,8 @@ constexpr uint64_t kRemainders = 4;
 
 struct History {
   uint64_t least = 0, greatest = 0;
-  std::vector<uint64_t> last, remainders;
+  std::vector<uint64_t> last, remainders, counts, twice;
+  std::vector<std::vector<uint64_t>> rows;  // remainder, count
 };
 
 bool read_numbers(msgpack::Cursor& in, std::vector<uint64_t>& out) {
@@ -46,25 +47,56 @@ bool read_number(msgpack::Cursor& in, uint64_t& out) {
   return true;
 }
 
+bool read_rows(msgpack::Cursor& in, std::vector<std::vector<uint64_t>>& out) {
+  msgpack::Value head, row;
+  if (!in.next(head) || head.kind != msgpack::Kind::kArray) return false;
+  for (uint32_t i = 0; i < head.count; ++i) {
+    out.emplace_back(2);
+    if (!in.next(row) || row.kind != msgpack::Kind::kMap || row.count != 2) return false;
+    for (size_t part = 0; part < 2; ++part) {
+      Bytes name;
+      if (!in.string(name) || name != (part == 0 ? "r" : "n") || !read_number(in, out.back()[part])) return false;
+    }
+  }
+  return true;
+}
+
 bool read_history(msgpack::Cursor& in, History& out) {
   msgpack::Value head;
-  if (!in.next(head) || head.kind != msgpack::Kind::kMap || head.count != 4) return false;
+  if (!in.next(head) || head.kind != msgpack::Kind::kMap || head.count != 7) return false;
   for (uint32_t i = 0; i < head.count; ++i) {
     Bytes name;
     if (!in.string(name)) return false;
     bool read = name == "lo"  ? read_number(in, out.least)
                 : name == "hi" ? read_number(in, out.greatest)
                 : name == "l"  ? read_numbers(in, out.last)
+                : name == "w"  ? read_rows(in, out.rows)
+                : name == "k"  ? read_numbers(in, out.counts)
+                : name == "t"  ? read_numbers(in, out.twice)
                                : name == "s" && read_numbers(in, out.remainders);
     if (!read) return false;
   }
   return true;
 }
 
+/// Every update counts once under its remainder, in two lists, and twice in a third.
+bool counts_agree(const History& h, const DocumentState& state) {
+  if (h.rows.size() != kRemainders || h.counts.size() != kRemainders) return false;
+  uint64_t all = 0;
+  for (uint64_t r = 0; r < kRemainders; ++r) {
+    bool met = std::ranges::find(h.remainders, r) != h.remainders.end();
+    if (h.rows[r] != std::vector<uint64_t>{r, h.counts[r]} || met != (h.counts[r] > 0)) return false;
+    all += h.counts[r];
+  }
+  auto counter = static_cast<uint64_t>(state.counter);
+  return all == counter && h.twice == std::vector<uint64_t>{counter, counter};
+}
+
 /// What as many updates as the counter says can have left, the last of them this value's.
 bool agrees(const History& h, const DocumentState& state) {
   auto within = [&](uint64_t value) { return h.least <= value && value <= h.greatest; };
   if (!within(state.value) || !std::ranges::all_of(h.last, within)) return false;
+  if (!counts_agree(h, state)) return false;
   if (static_cast<int64_t>(h.last.size()) != std::min(state.counter, kLastUpdates)) return false;
   std::set<uint64_t> distinct(h.remainders.begin(), h.remainders.end());
   if (distinct.size() != h.remainders.size() || std::ranges::any_of(distinct, [](uint64_t r) { return r >= kRemainders; })) return false;
@@ -78,18 +110,25 @@ Buffer make_document(std::string_view key, uint64_t value) {
   Buffer out;
   msgpack::Writer w(out);
   w.map(5).string("_id").string(key).string("v").uint(value).string("n").integer(0).string("p").string(text_of(value));
-  w.string("h").map(4).string("lo").uint(value).string("hi").uint(value).string("l").array(0).string("s").array(0);
+  w.string("h").map(7).string("lo").uint(value).string("hi").uint(value).string("l").array(0).string("s").array(0);
+  w.string("w").array(kRemainders);
+  for (uint64_t r = 0; r < kRemainders; ++r) w.map(2).string("r").uint(r).string("n").uint(0);
+  w.string("k").array(kRemainders).uint(0).uint(0).uint(0).uint(0).string("t").array(2).uint(0).uint(0);
   return out;
 }
 
-Buffer make_update(uint64_t value) {
-  Buffer out;
-  msgpack::Writer w(out);
+DocumentUpdate make_update(std::string_view key, uint64_t value) {
+  DocumentUpdate out;
+  uint64_t remainder = value % kRemainders;
+  msgpack::Writer(out.filter).map(2).string("_id").string(key).string("h.w.r").uint(remainder);
+  msgpack::Writer(out.array_filters).array(1).map(1).string("row.r").uint(remainder);
+  msgpack::Writer w(out.update);
   w.map(6).string("$set").map(2).string("v").uint(value).string("p").string(text_of(value));
-  w.string("$inc").map(1).string("n").integer(1);
+  w.string("$inc").map(4).string("n").integer(1);
+  for (const char* path : {"h.w.$[row].n", "h.k.$", "h.t.$[]"}) w.string(path).integer(1);
   w.string("$min").map(1).string("h.lo").uint(value).string("$max").map(1).string("h.hi").uint(value);
   w.string("$push").map(1).string("h.l").map(2).string("$each").array(1).uint(value).string("$slice").integer(-kLastUpdates);
-  w.string("$addToSet").map(1).string("h.s").uint(value % kRemainders);
+  w.string("$addToSet").map(1).string("h.s").uint(remainder);
   return out;
 }
 

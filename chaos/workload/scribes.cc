@@ -85,7 +85,9 @@ io::Task<bool> Scribes::update(Scribe& s, size_t index) {
   after.value = ++last_value_;
   ++after.counter;
   Chronicle::ChangeId id = chronicle_.asked(s.host.clock.now(), scribed_name(*d.collection, d.key), after);
-  auto answer = co_await s.collection(d).update_one(by_key(d.key), make_update(after.value));
+  DocumentUpdate change = make_update(d.key, after.value);
+  client::UpdateOptions options{.array_filters = std::move(change.array_filters)};
+  auto answer = co_await s.collection(d).update_one(std::move(change.filter), std::move(change.update), std::move(options));
   bool known;
   bool done = take(s, {id}, answer, known);
   if (done && answer->value.modified != 1) chronicle_.violation(d.key + " was not there to be updated, though it had been acknowledged");

@@ -131,10 +131,16 @@ io::Task<int> update(client::Collection collection, const CommandLine& line) {
   if (!filter) co_return usage("FILTER", filter.error());
   auto change = object(line.update);
   if (!change) co_return usage("UPDATE", change.error());
+  client::UpdateOptions options;
+  if (!line.array_filters.empty()) {
+    auto filters = from_json(line.array_filters);
+    if (!filters) co_return usage("--array-filters", filters.error());
+    options.array_filters = std::move(*filters);
+  }
   bool upserts = line.command == Command::kUpsert;
-  auto r = co_await (upserts     ? collection.upsert_one(std::move(*filter), std::move(*change))
-                     : line.many ? collection.update_many(std::move(*filter), std::move(*change))
-                                 : collection.update_one(std::move(*filter), std::move(*change)));
+  auto r = co_await (upserts     ? collection.upsert_one(std::move(*filter), std::move(*change), std::move(options))
+                     : line.many ? collection.update_many(std::move(*filter), std::move(*change), std::move(options))
+                                 : collection.update_one(std::move(*filter), std::move(*change), std::move(options)));
   if (!r) co_return complain(r.error());
   std::string inserted;
   if (r->value.upserted) {

@@ -90,6 +90,10 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   update->add_option("FILTER", line.query, "which document, as in find")->required();
   update->add_option("UPDATE", line.update, "JSON: {\"$set\": {...}, \"$push\": {...}, ...}, or a document that replaces it")->required();
   update->add_flag("--many", line.many, "all that match, all or none");
+  update
+      ->add_option("--array-filters", line.array_filters,
+                   "JSON: [{\"x\": {\"$gt\": 5}}, {\"y.name\": \"a\"}], a query for each $[x], $[y] in UPDATE's paths")
+      ->option_text("JSON");
 
   CLI::App* upsert = command(app, line, Command::kUpsert, "upsert", "Change one document that matches; when none does, insert one");
   collection(upsert);

@@ -19,6 +19,7 @@ struct CommandLine {
   std::string document;  ///< insert: JSON, or "-"
   std::string query;     ///< find, count, update, delete: JSON
   std::string update;
+  std::string array_filters;  ///< update: JSON
   std::string file = "-";  ///< import, export
   std::optional<uint64_t> limit;
   uint64_t skip = 0;

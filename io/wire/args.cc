@@ -202,6 +202,7 @@ Result<ModifyArgs> parse_modify(Bytes args) {
     if (key == "remove") return take_bool(key, value, out.remove);
     if (key == "upsert") return take_bool(key, value, out.upsert);
     if (key == "return") return take_bytes(key, value, out.returns);
+    if (key == "array_filters") return take_array(key, value, out.array_filters);
     return {};
   }));
   return out;

@@ -62,11 +62,12 @@ Result<QueryArgs> parse_query(Bytes args);
 /// kFindById: `{id: any}`; the raw value of the id.
 Result<Bytes> parse_find_by_id(Bytes args);
 
-/// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map}`.
-/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it.
+/// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map, array_filters?:
+/// [map]}`. /// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it.
 struct ModifyArgs {
   Bytes filter = kEmptyMap;
   Bytes update;      ///< a map; empty when absent
+  Bytes array_filters;  ///< an array, whole; empty when absent
   Bytes sort;        ///< a map, or an array of maps; empty when absent
   Bytes projection;  ///< a map; empty when absent
   bool remove = false;

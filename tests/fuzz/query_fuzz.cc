@@ -36,6 +36,15 @@ HOLDFAST_FUZZER(query, seeds) {
   using enum core::Query::Match;
   core::Query::Match match = query->match(document);
   FUZZ_CHECK(query->match(document) == match);
+  if (match == kYes) FUZZ_CHECK(query->matched_position(document) == query->matched_position(document));
+  // A value alone matches as the document's only field does.
+  std::vector<Bytes> names = query->field_names();
+  if (names.size() == 1 && msgpack::validate(document)) {
+    Buffer wrapped;
+    msgpack::Writer(wrapped).map(1).string(names[0]).raw(document);
+    core::Query::Match as_field = query->match(wrapped), alone = query->match_field(document);
+    FUZZ_CHECK(as_field == alone || as_field == kTooCostly || alone == kTooCostly);
+  }
   if (checked && query->matches_all()) FUZZ_CHECK(match == kYes);
   // Taken as a document, a query without paths and operators asks for its own fields.
   bool plain = text.find_first_of(".$") == Bytes::npos;

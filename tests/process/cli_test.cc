@@ -71,6 +71,19 @@ TEST_F(Cli, KeepsADocumentFromInsertToDelete) {
   expect("count cities", "0\n");
 }
 
+TEST_F(Cli, UpdatesElementsByPositionAndByArrayFilters) {
+  expect(R"(insert s '{"_id":1,"a":[1,5,9],"b":[{"k":1},{"k":2}]}')", "1\n");
+  const std::string one = "{\"matched\":1,\"modified\":1}\n";
+  expect(R"(update s '{"_id":1}' '{"$set":{"a.$[big]":0}}' --array-filters '[{"big":{"$gt":4}}]')", one);
+  expect(R"(update s '{"b.k":2}' '{"$set":{"b.$.v":7}}')", one);
+  expect("get s 1", "{\"_id\":1,\"a\":[1,0,0],\"b\":[{\"k\":1},{\"k\":2,\"v\":7}]}\n");
+  Ran refused = holdfast(R"(update s '{"_id":1}' '{"$set":{"a.$":0}}')");
+  EXPECT_NE(refused.exit, 0);
+  EXPECT_TRUE(refused.err.contains("$set at path a.$: the query matched through no array")) << refused.err;
+  Ran malformed = holdfast(R"(update s '{"_id":1}' '{"$set":{"a.$[x]":0}}' --array-filters '[')");
+  EXPECT_TRUE(malformed.err.contains("--array-filters")) << malformed.err;
+}
+
 TEST_F(Cli, TellsIdsOfDifferentKindsApart) {
   expect("insert c '{\"_id\":5}'", "5\n");
   expect("insert c -", "\"5\"\n", "\n {\"_id\": \"5\"}\n");

@@ -203,7 +203,7 @@ class FakeEngine final : public core::Engine {
         d = all.erase(d);
         continue;
       }
-      auto applied = change.update->apply(*d);
+      auto applied = change.apply(*d, {});
       if (!applied) return fail(std::move(applied));
       out.modified += applied->changed();
       *d++ = std::move(applied->document);

@@ -1,5 +1,7 @@
 #include "tests/support/naive_update.h"
 
+#include "tests/support/naive_query.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -314,13 +316,86 @@ bool before(const Action& a, const Action& b) {
   });
 }
 
-bool is_path(const std::vector<std::string>& path) {
-  return std::ranges::none_of(path, [](auto& part) { return part.empty() || part.starts_with('$'); });
+// ---- Positional parts: paths with them become paths without, of what the document holds
+
+bool for_elements(const std::string& part) { return part.starts_with("$["); }
+std::string identifier(const std::string& part) { return part.substr(2, part.size() - 3); }
+
+bool is_identifier(const std::string& s) {
+  return !s.empty() && s[0] >= 'a' && s[0] <= 'z' && std::ranges::all_of(s, [](char c) { return std::isalnum(c) != 0; });
 }
 
+bool is_path(const std::vector<std::string>& path, bool positional) {
+  for (const std::string& part : path) {
+    if (part.empty()) return false;
+    if (!part.starts_with('$')) continue;
+    bool known = part == "$" || part == "$[]" || (for_elements(part) && part.back() == ']' && is_identifier(identifier(part)));
+    if (!known || !positional || &part == &path.front()) return false;
+  }
+  return std::ranges::count(path, "$") < 2;
+}
+
+// Two paths meet if one is the other or leads there, or if one goes through all elements where the other names one.
 bool conflict(const Action& a, const Action& b) {
-  size_t n = std::min(a.path.size(), b.path.size());
-  return std::equal(a.path.begin(), a.path.begin() + static_cast<ptrdiff_t>(n), b.path.begin());
+  for (size_t i = 0; i < std::min(a.path.size(), b.path.size()); ++i) {
+    if (for_elements(a.path[i]) != for_elements(b.path[i])) return true;
+    if (a.path[i] != b.path[i]) return false;
+  }
+  return true;
+}
+
+bool any_conflict(const std::vector<Action>& actions) {
+  for (size_t i = 0; i < actions.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (conflict(actions[i], actions[k])) return true;
+  return false;
+}
+
+void identifiers_of(const Tree& query, std::vector<std::string>& out) {
+  for (auto& [name, value] : query.fields) {
+    if (!name.starts_with('$')) out.push_back(split(name)[0]);
+    if (name.starts_with('$'))
+      for (const Tree& one : value.items) identifiers_of(one, out);
+  }
+}
+
+struct Filter {
+  std::string identifier;
+  Tree query;
+  bool used = false;
+};
+
+std::optional<std::vector<Filter>> filters_of(const Tree& list) {
+  std::vector<Filter> out;
+  if (!list.is_array() && list.kind != Kind::kNil) return std::nullopt;
+  for (const Tree& query : list.items) {
+    std::vector<std::string> names;
+    if (!query.is_map() || !naive_matches(query, parse("{}"))) return std::nullopt;
+    identifiers_of(query, names);
+    if (names.empty() || !is_identifier(names[0]) || std::ranges::count(names, names[0]) != std::ssize(names)) return std::nullopt;
+    if (std::ranges::find(out, names[0], &Filter::identifier) != out.end()) return std::nullopt;
+    out.push_back({names[0], query});
+  }
+  return out;
+}
+
+// False: a filter or an identifier stands alone.
+bool belong_together(const std::vector<Action>& actions, std::vector<Filter>& filters) {
+  for (const Action& a : actions)
+    for (const std::string& part : a.path) {
+      if (!for_elements(part) || part == "$[]") continue;
+      auto filter = std::ranges::find(filters, identifier(part), &Filter::identifier);
+      if (filter == filters.end()) return false;
+      filter->used = true;
+    }
+  return std::ranges::all_of(filters, &Filter::used);
+}
+
+bool reaches(const std::string& part, const Tree& element, const std::vector<Filter>& filters) {
+  if (part == "$[]") return true;
+  Tree wrapped = parse("{}");
+  wrapped.fields.emplace_back(identifier(part), element);
+  return *naive_matches(std::ranges::find(filters, identifier(part), &Filter::identifier)->query, wrapped);
 }
 
 // ---- $rename
@@ -342,6 +417,48 @@ Place place_of(const Tree& document, const std::vector<std::string>& path) {
   }
   place.value = *t;
   return place;
+}
+
+// Puts positions in the place of the parts for elements that stand at `depth`. False: there is no array.
+bool expand(const Tree& document, size_t depth, const std::vector<Filter>& filters, std::vector<Action>& actions) {
+  std::vector<Action> out;
+  for (const Action& a : actions) {
+    if (a.path.size() <= depth || !for_elements(a.path[depth])) {
+      out.push_back(a);
+      continue;
+    }
+    Place array = place_of(document, {a.path.begin(), a.path.begin() + static_cast<ptrdiff_t>(depth)});
+    if (!array.value || !array.value->is_array()) {
+      if (!a.idle) return false;
+      continue;
+    }
+    for (size_t i = 0; i < array.value->items.size(); ++i) {
+      if (!reaches(a.path[depth], array.value->items[i], filters)) continue;
+      out.push_back(a);
+      out.back().path[depth] = std::to_string(i);
+    }
+  }
+  actions = out;
+  return true;
+}
+
+// False: refused.
+bool resolve(const Tree& document, const NaiveContext& context, std::vector<Action>& actions) {
+  std::optional<std::vector<Filter>> filters = filters_of(context.array_filters);
+  if (!filters || !belong_together(actions, *filters)) return false;
+  size_t longest = 0;
+  for (Action& a : actions) {
+    longest = std::max(longest, a.path.size());
+    for (std::string& part : a.path) {
+      if (part != "$") continue;
+      if (!context.position) return false;
+      part = std::to_string(*context.position);
+    }
+  }
+  if (any_conflict(actions)) return false;
+  for (size_t depth = 1; depth < longest; ++depth)
+    if (!expand(document, depth, *filters, actions) || any_conflict(actions)) return false;
+  return true;
 }
 
 // ---- Whole updates
@@ -374,19 +491,17 @@ bool collect(const Tree& update, const NaiveContext& context, std::vector<Action
       out.push_back(a);
       if (op == "$rename") out.push_back({"to", split(operand.text), a.operand, false});
       for (const Action& made : {a, out.back()})
-        if (!is_path(made.path) || (made.path[0] == "_id" && !id_may_be_set)) return false;
+        if (!is_path(made.path, op != "$rename") || (made.path[0] == "_id" && !id_may_be_set)) return false;
     }
   }
-  for (size_t i = 0; i < out.size(); ++i)
-    for (size_t k = 0; k < i; ++k)
-      if (conflict(out[i], out[k])) return false;
   return true;
 }
 
 }  // namespace
 
 std::optional<Tree> naive_update(const Tree& update, const Tree& document, const NaiveContext& context) {
-  if (!begins_with_operator(update)) return replacement(update, document);
+  if (!begins_with_operator(update))
+    return context.array_filters.items.empty() ? replacement(update, document) : std::nullopt;
   std::vector<Action> actions;
   if (!collect(update, context, actions)) return std::nullopt;
   for (size_t i = 0; i < actions.size(); ++i) {
@@ -398,6 +513,7 @@ std::optional<Tree> naive_update(const Tree& update, const Tree& document, const
     if (source.in_array || target.in_array) return std::nullopt;
     to.operand = *source.value;
   }
+  if (!resolve(document, context, actions)) return std::nullopt;
   std::ranges::sort(actions, before);
   Tree out = document;
   for (const Action& a : actions)

@@ -9,6 +9,8 @@ namespace holdfast::test {
 struct NaiveContext {
   int64_t now_ns = 0;
   bool insert = false;
+  std::optional<size_t> position = {};  ///< what `$` stands for
+  Tree array_filters = {};              ///< null, or an array
 };
 
 /// The document after the update; nothing when the update, or this document with it, is refused. Of $pull it knows

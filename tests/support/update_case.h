@@ -10,8 +10,9 @@ namespace holdfast::test {
 
 inline Result<core::Update::Applied> run(std::string_view update, std::string_view document,
                                          const core::DocumentLimits& limits = {},
-                                         const core::UpdateContext& context = {}) {
-  HF_TRY(u, core::Update::compile(mp(update), limits));
+                                         const core::UpdateContext& context = {},
+                                         std::string_view array_filters = "null") {
+  HF_TRY(u, core::Update::compile(mp(update), mp(array_filters), limits));
   return u.apply(mp(document), context);
 }
 

@@ -80,7 +80,7 @@ TEST(UpdateRename, RefusesArraysOnTheWayAndBadNames) {
        {"{'$rename': {a: 5}}", "{_id: 1}", Code::kBadRequest, "$rename at path a: the new name must be a string"},
        {"{'$rename': {a: ''}}", "{_id: 1}", Code::kBadRequest, "a part of the path is empty"},
        {"{'$rename': {a: '\xff'}}", "{_id: 1, a: 1}", Code::kBadRequest, "the new name must be UTF-8"},
-       {"{'$rename': {a: 'b.$'}}", "{_id: 1}", Code::kUnsupported, "$rename at path a to b.$: positional"},
+       {"{'$rename': {a: 'b.$'}}", "{_id: 1}", Code::kBadRequest, "$rename at path a to b.$: $rename takes no positional"},
        {"{'$rename': {_id: 'b'}}", "{_id: 1}", Code::kBadRequest, "_id never changes"},
        {"{'$rename': {b: '_id'}}", "{_id: 1, b: 1}", Code::kBadRequest, "_id never changes"}});
 }

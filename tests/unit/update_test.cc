@@ -134,8 +134,6 @@ TEST(Update, RefusesWhatItDoesNotKnow) {
        {"{'$set': {a: 1}, b: 2}", "{_id: 1}", Code::kBadRequest, "mixes operators"},
        {"[]", "{_id: 1}", Code::kBadRequest, "must be a document"},
        {"{'$set': 5}", "{_id: 1}", Code::kBadRequest, "$set takes a document"},
-       {"{'$set': {'a.$': 1}}", "{_id: 1}", Code::kUnsupported, "positional"},
-       {"{'$set': {'a.$[].b': 1}}", "{_id: 1}", Code::kUnsupported, "positional"},
        {"{'$set': {'a.$x': 1}}", "{_id: 1}", Code::kBadRequest, "a.$x"},
        {"{'$set': {'': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},
        {"{'$set': {'a..b': 1}}", "{_id: 1}", Code::kBadRequest, "empty"},

@@ -146,6 +146,9 @@ TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_FALSE(parse_modify("\x81\xa6" "upsert\x01"));
   EXPECT_EQ(parse_modify("\x81\xa6" "return\xa5" "after")->returns, "after");
   EXPECT_EQ(parse_modify("\x81\xa6" "filter\x81\xa1" "a\x01")->filter, Bytes("\x81\xa1" "a\x01"));
+  EXPECT_EQ(parse_modify("\x82\xa6update\x80\xad" "array_filters\x91\x80")->array_filters, Bytes("\x91\x80"));
+  EXPECT_EQ(parse_modify("\x82\xa6update\x80\xad" "array_filters\xc0")->array_filters, Bytes());
+  EXPECT_FALSE(parse_modify("\x82\xa6update\x80\xad" "array_filters\x80"));
   EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
   EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
   EXPECT_EQ(parse_hello("\x81\xa8protocol\x01")->protocol, 1u);
