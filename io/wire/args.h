@@ -62,8 +62,8 @@ Result<QueryArgs> parse_query(Bytes args);
 /// kFindById: `{id: any}`; the raw value of the id.
 Result<Bytes> parse_find_by_id(Bytes args);
 
-/// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map, array_filters?:
-/// [map]}`. /// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it.
+/// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map, array_filters?: [map]}`.
+/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it.
 struct ModifyArgs {
   Bytes filter = kEmptyMap;
   Bytes update;      ///< a map; empty when absent
