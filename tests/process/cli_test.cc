@@ -84,6 +84,19 @@ TEST_F(Cli, UpdatesElementsByPositionAndByArrayFilters) {
   EXPECT_TRUE(malformed.err.contains("--array-filters")) << malformed.err;
 }
 
+TEST_F(Cli, ChangesManyDocumentsAtOnceAndUpserts) {
+  for (const char* d : {R"('{"_id":1,"g":"a","n":1}')", R"('{"_id":2,"g":"a","n":2}')", R"('{"_id":3,"g":"b","n":"text"}')"})
+    EXPECT_EQ(holdfast(std::string("insert m ") + d).exit, 0);
+  expect(R"(update m '{"g":"a"}' '{"$inc":{"n":1}}' --many)", "{\"matched\":2,\"modified\":2}\n");
+  expect_refused(R"(update m '{}' '{"$inc":{"n":1}}' --many)", 1, "bad_request: $inc at path n: the field holds a string, not a number, in the document of _id 3; nothing");
+  expect(R"(find m '{}' --sort '{"_id":1}' --projection '{"n":1}')", "{\"_id\":1,\"n\":2}\n{\"_id\":2,\"n\":3}\n{\"_id\":3,\"n\":\"text\"}\n");
+  expect(R"(upsert m '{"_id":4,"g":"c"}' '{"$set":{"n":9}}')", "{\"matched\":0,\"modified\":0,\"inserted\":4}\n");
+  expect(R"(upsert m '{"_id":4}' '{"$set":{"n":9}}')", "{\"matched\":1,\"modified\":0}\n");
+  expect("get m 4", "{\"_id\":4,\"g\":\"c\",\"n\":9}\n");
+  expect(R"(delete m '{"n":{"$type":"number"}}' --many)", "{\"deleted\":3}\n");
+  expect("count m", "1\n");
+}
+
 TEST_F(Cli, TellsIdsOfDifferentKindsApart) {
   expect("insert c '{\"_id\":5}'", "5\n");
   expect("insert c -", "\"5\"\n", "\n {\"_id\": \"5\"}\n");

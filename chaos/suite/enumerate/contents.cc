@@ -131,6 +131,14 @@ Buffer script_filter(std::string_view key) {
   return out;
 }
 
+Buffer script_filter(const std::vector<std::string>& keys) {
+  Buffer out;
+  msgpack::Writer w(out);
+  w.map(1).string("_id").map(1).string("$in").array(static_cast<uint32_t>(keys.size()));
+  for (const std::string& key : keys) w.string(key);
+  return out;
+}
+
 Buffer script_id(std::string_view key) {
   Buffer out;
   msgpack::Writer(out).string(key);

@@ -36,6 +36,8 @@ Buffer script_document(std::string_view key, uint64_t value);
 Buffer script_update(uint64_t value);
 /// `{_id: key}`, and the MessagePack of the key alone.
 Buffer script_filter(std::string_view key);
+/// Any of them.
+Buffer script_filter(const std::vector<std::string>& keys);
 Buffer script_id(std::string_view key);
 
 /// What somebody finds who reads everything, each thing in more than one way.

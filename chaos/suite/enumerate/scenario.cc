@@ -30,6 +30,14 @@ Task group(Script& s) {
   co_await s.put_together("shop.b", {{"k4", 41'020}, {"k5", 51'030}});
 }
 
+Task many(Script& s) {
+  co_await s.update_all("shop.a", {"k1", "k2"}, 50'900);
+  co_await s.upsert("shop.a", "k4", 60'100);
+  co_await s.update_all("shop.a", {"k1", "k4"}, 74'000);
+  co_await s.remove_all("shop.a", {"k1", "k2"});
+  co_await s.put("shop.a", "k1", 80'040);
+}
+
 Task rotation(Script& s) {
   for (uint64_t i = 4; i < 10; ++i) co_await s.put("shop.a", "k" + std::to_string(i), i * 10'000 + 100);
   co_await s.put("shop.a", "large", 109'000);  // more than a segment holds
@@ -114,6 +122,7 @@ std::vector<Scenario> make_all() {
   add({.name = "first-start", .about = "an empty disk becomes a database and takes one document", .engine = tiny(), .run = first_start}, both);
   add({.name = "append", .about = "an insert, an update, a delete, an insert", .engine = tiny(), .prepare = three_documents, .run = append}, both);
   add({.name = "group", .about = "entries that are written as one group", .engine = tiny(), .prepare = three_documents, .run = group}, both);
+  add({.name = "many", .about = "updates, deletes of many documents, and an upsert", .engine = tiny(), .prepare = three_documents, .run = many}, both);
   core::EngineOptions small = tiny();
   small.journal.segment_bytes = 4 * 4096;
   add({.name = "rotation", .about = "segments of one group, and a group larger than a segment", .engine = small, .prepare = three_documents, .run = rotation}, both);

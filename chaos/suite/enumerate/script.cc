@@ -76,6 +76,34 @@ io::Task<void> Script::remove(std::string collection, std::string key) {
     surprises_.push_back("a delete did not find the document " + key);
 }
 
+io::Task<void> Script::update_all(std::string collection, std::vector<std::string> keys, uint64_t value) {
+  Documents documents;
+  for (const std::string& key : keys) documents.emplace_back(key, value);
+  size_t at = course_.ask(step(Step::Kind::kUpdate, collection, documents));
+  auto reply = co_await engine_.modify_many(
+      name_of(collection), core::update_of(*core::Query::compile(script_filter(keys)), *core::Update::compile(script_update(value))));
+  if (answered(at, reply, reply.result && reply.result->modified > 0) && reply.result->modified != keys.size())
+    surprises_.push_back(fmt::format("an update of {} documents changed {}", keys.size(), reply.result->modified));
+}
+
+io::Task<void> Script::remove_all(std::string collection, std::vector<std::string> keys) {
+  Documents documents;
+  for (const std::string& key : keys) documents.emplace_back(key, 0);
+  size_t at = course_.ask(step(Step::Kind::kDelete, collection, documents));
+  auto reply = co_await engine_.modify_many(name_of(collection), core::deletion_of(*core::Query::compile(script_filter(keys))));
+  if (answered(at, reply, reply.result && reply.result->modified > 0) && reply.result->modified != keys.size())
+    surprises_.push_back(fmt::format("a delete of {} documents removed {}", keys.size(), reply.result->modified));
+}
+
+io::Task<void> Script::upsert(std::string collection, std::string key, uint64_t value) {
+  core::Modification change = core::update_of(*core::Query::compile(script_filter(key)), *core::Update::compile(script_document(key, value)));
+  change.upsert = true;
+  size_t at = course_.ask(step(Step::Kind::kPut, collection, {{key, value}}));
+  auto reply = co_await engine_.modify_one(name_of(collection), change);
+  if (answered(at, reply, reply.result.has_value()) && !reply.result->upserted)
+    surprises_.push_back("an upsert found the document " + key);
+}
+
 io::Task<void> Script::create(std::string collection) {
   size_t at = course_.ask(step(Step::Kind::kCreate, collection));
   auto reply = co_await engine_.create_collection(name_of(collection));

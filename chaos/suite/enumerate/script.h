@@ -20,6 +20,11 @@ class Script {
   io::Task<void> put_together(std::string collection, Documents documents);
   io::Task<void> update(std::string collection, std::string key, uint64_t value);
   io::Task<void> remove(std::string collection, std::string key);
+  /// Of all these documents, which must be there, with one request: one entry.
+  io::Task<void> update_all(std::string collection, std::vector<std::string> keys, uint64_t value);
+  io::Task<void> remove_all(std::string collection, std::vector<std::string> keys);
+  /// Inserts a document that is not there.
+  io::Task<void> upsert(std::string collection, std::string key, uint64_t value);
   io::Task<void> create(std::string collection);
   io::Task<void> drop(std::string collection);
   io::Task<void> flush();
