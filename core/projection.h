@@ -27,7 +27,7 @@ class Projection {
   /// The fields of these paths (an array of strings), and `_id`; an empty array: whole documents.
   static Result<Projection> of_fields(Bytes paths);
 
-  bool whole() const { return root_.children.empty() && keeps_id_; }
+  bool whole() const { return root_.children.empty() && keeps_id_ && !includes_; }
   /// Requires a document that check_document() accepted. Bytes that are none give something, without harm.
   Buffer apply(Bytes document) const;
 

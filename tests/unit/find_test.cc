@@ -44,6 +44,7 @@ TEST(Projection, NothingIsTheWholeDocument) {
   EXPECT_TRUE(Projection::compile(mp("{}"))->whole());
   EXPECT_TRUE(Projection::of_fields(mp("[]"))->whole());
   EXPECT_FALSE(Projection::compile(mp("{_id: 0}"))->whole());
+  EXPECT_FALSE(Projection::compile(mp("{_id: 1}"))->whole());
 }
 
 TEST(Projection, GoesThroughDocumentsAndArrays) {
