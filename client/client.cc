@@ -270,17 +270,28 @@ io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_one(Buffer quer
   return one_document(lookup(Op::kFindOne, one_pair("query", query)));
 }
 
-io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query, FindOptions options) {
-  HF_CO_CHECK_OK(check_value("a query", query, Kind::kMap));
-  if (!options.sort.empty()) HF_CO_CHECK_OK(check_value("a sort", options.sort, Kind::kMap));
-  if (!options.projection.empty()) HF_CO_CHECK_OK(check_value("a projection", options.projection, Kind::kMap));
-  Buffer args;
-  msgpack::Writer w(args);
-  w.map(1 + options.limit.has_value() + (options.skip > 0) + !options.sort.empty() + !options.projection.empty()).string("query").raw(query);
+namespace {
+
+/// The pairs that say what is to be found, appended; returns how many there are.
+Result<uint32_t> write_find(Buffer& out, Bytes query, const FindOptions& options) {
+  HF_CHECK_OK(check_value("a query", query, Kind::kMap));
+  if (!options.sort.empty()) HF_CHECK_OK(check_value("a sort", options.sort, Kind::kMap));
+  if (!options.projection.empty()) HF_CHECK_OK(check_value("a projection", options.projection, Kind::kMap));
+  msgpack::Writer w(out);
+  w.string("query").raw(query);
   if (options.limit) w.string("limit").uint(*options.limit);
   if (options.skip > 0) w.string("skip").uint(options.skip);
   if (!options.sort.empty()) w.string("sort").raw(options.sort);
   if (!options.projection.empty()) w.string("projection").raw(options.projection);
+  return 1u + options.limit.has_value() + (options.skip > 0) + !options.sort.empty() + !options.projection.empty();
+}
+
+}  // namespace
+
+io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query, FindOptions options) {
+  Buffer pairs, args;
+  HF_CO_TRY(count, write_find(pairs, query, options));
+  msgpack::Writer(args).map(count).raw(pairs);
   HF_CO_TRY(answer, co_await self.call(Op::kFind, std::move(args)));
   HF_CO_CHECK_OK(check_value("the server's answer", answer.value, Kind::kArray));
   co_return Answer<Documents>{stamp(answer), Documents(std::move(answer.value))};
@@ -342,7 +353,62 @@ io::Task<Result<Stamp>> Collection::drop() const {
   return stamp_of(core_, {.op = Op::kDrop, .collection = name_, .database = database_});
 }
 
-// --- Export ---
+// --- Streams and exports ---
+
+namespace {
+
+/// A page as stream and export answer it.
+struct Page {
+  Documents documents;
+  Buffer cursor;  ///< empty: the last
+  Lsn lsn;
+};
+
+io::Task<Result<Page>> fetch_page(std::shared_ptr<Core> core, Call call) {
+  HF_CO_TRY(answer, co_await core->call(std::move(call)));
+  HF_CO_TRY(lsn, field(answer.value, "lsn", Kind::kUint));
+  Page page{.documents = {}, .cursor = {}, .lsn = Lsn(lsn.u)};
+  if (auto docs = msgpack::lookup(answer.value, "docs")) page.documents = Documents(Buffer(*docs));
+  if (auto cursor = field(answer.value, "cursor", Kind::kBinary)) page.cursor = Buffer(cursor->bytes);
+  co_return page;
+}
+
+}  // namespace
+
+FindStream Collection::stream(Buffer query, FindOptions options, PageSize page) const {
+  FindStream stream;
+  stream.core_ = core_;
+  stream.collection_ = name_;
+  stream.database_ = database_;
+  Result<uint32_t> pairs = write_find(stream.asked_, query, options);
+  if (!pairs) {
+    stream.wrong_ = fail(pairs);
+    return stream;
+  }
+  stream.pairs_ = *pairs + (page.documents > 0) + (page.bytes > 0);
+  msgpack::Writer w(stream.asked_);
+  if (page.documents > 0) w.string("page").uint(page.documents);
+  if (page.bytes > 0) w.string("bytes").uint(page.bytes);
+  return stream;
+}
+
+io::Task<Result<std::optional<Documents>>> FindStream::next() {
+  HF_CO_CHECK_OK(wrong_);
+  while (!ended_) {
+    Buffer args;
+    msgpack::Writer w(args);
+    w.map(pairs_ + !cursor_.empty()).raw(asked_);
+    if (!cursor_.empty()) w.string("cursor").binary(cursor_);
+    HF_CO_TRY(page, co_await fetch_page(core_, {.op = Op::kStream, .collection = collection_, .args = std::move(args), .database = database_}));
+    if (started_ && page.lsn != lsn_) co_return fail(Code::kInternal, "the server changed the snapshot of a stream; start it again");
+    lsn_ = page.lsn;
+    started_ = true;
+    ended_ = page.cursor.empty();
+    cursor_ = std::move(page.cursor);
+    if (!page.documents.empty()) co_return std::move(page.documents);
+  }
+  co_return std::nullopt;
+}
 
 ExportStream Collection::export_all(uint64_t bytes) const {
   ExportStream stream;
@@ -360,20 +426,14 @@ io::Task<Result<std::optional<Documents>>> ExportStream::next() {
     w.map((cursor_.empty() ? 0 : 1) + (bytes_ == 0 ? 0 : 1));
     if (!cursor_.empty()) w.string("cursor").binary(cursor_);
     if (bytes_ != 0) w.string("bytes").uint(bytes_);
-    HF_CO_TRY(answer,
-              co_await core_->call(
-                  {.op = Op::kExport, .collection = collection_, .args = std::move(args), .database = database_}));
-    HF_CO_TRY(lsn, field(answer.value, "lsn", Kind::kUint));
-    if (started_ && Lsn(lsn.u) != lsn_)
+    HF_CO_TRY(page, co_await fetch_page(core_, {.op = Op::kExport, .collection = collection_, .args = std::move(args), .database = database_}));
+    if (started_ && page.lsn != lsn_)
       co_return fail(Code::kInternal, "the server changed the snapshot of an export; start it again");
-    auto docs = msgpack::lookup(answer.value, "docs");
-    auto cursor = field(answer.value, "cursor", Kind::kBinary);
-    lsn_ = Lsn(lsn.u);
+    lsn_ = page.lsn;
     started_ = true;
-    ended_ = !cursor || cursor->bytes.empty();
-    if (!ended_) cursor_ = Buffer(cursor->bytes);
-    Documents page = docs ? Documents(Buffer(*docs)) : Documents();
-    if (!page.empty()) co_return std::move(page);
+    ended_ = page.cursor.empty();
+    cursor_ = std::move(page.cursor);
+    if (!page.documents.empty()) co_return std::move(page.documents);
   }
   co_return std::nullopt;
 }
