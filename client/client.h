@@ -223,8 +223,7 @@ class Collection {
   /// Errors: kTooLarge when all of it passes 50 MiB; stream() has no such bound.
   io::Task<Result<Answer<Documents>>> find(Buffer query, FindOptions options = {}) const;
 
-  /// What find() finds, page by page. With a sort the server goes through all that match for every page: then let pages be
-  /// large.
+  /// What find() finds, page by page. With a sort the server goes through all that match again for every 8 MiB.
   FindStream stream(Buffer query, FindOptions options = {}, PageSize page = {}) const;
 
   /// Changes one document that matches. Matching none is no error.

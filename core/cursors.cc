@@ -139,26 +139,59 @@ io::Task<Result<bool>> Cursors::scan(CursorToken& at, const Cursor& c, const Ask
   co_return at.core < shared_.cores.size();
 }
 
-io::Task<Result<bool>> Cursors::sort(CursorToken& at, const Cursor& c, const Ask& ask, uint64_t most, std::vector<Buffer>& out) {
-  uint64_t skip = minus(ask.find->skip, at.skipped), bytes = std::max<uint64_t>(ask.bytes, 1);
-  PageHeap heap(*ask.find, at.sort_key, at.id_key, plus(skip, most), skip == 0 ? bytes : std::max(bytes, kSkipBytes));
+io::Task<Result<PageAhead::Run>> Cursors::pass(const CursorToken& at, const Cursor& c, const Ask& ask, uint64_t skip, uint64_t most, uint64_t bytes) {
+  // Who reads on will go on reading; who asks for the first page may not.
+  bool reads_on = !at.id_key.empty() && skip == 0;
+  uint64_t room = reads_on ? ahead_.reserve() : 0;
+  uint64_t documents = room > bytes ? UINT64_MAX : plus(skip, most);
+  PageHeap heap(*ask.find, at.sort_key, at.id_key, documents, std::max({bytes, room, skip == 0 ? 0 : kSkipBytes}));
   for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
     EngineCore& core = *shared_.cores[k];
-    HF_CO_CHECK_OK(co_await io::call_on<Result<bool>>(shared_.host.cores, CoreId(k), [&core, &heap, collection = c.collection, s = reads_at(c), &ask] {
+    auto told = co_await io::call_on<Result<bool>>(shared_.host.cores, CoreId(k), [&core, &heap, collection = c.collection, s = reads_at(c), &ask] {
       return core.sort_page(collection, s, ask.find->query, heap);
-    }));
+    });
+    if (told) continue;
+    ahead_.release(room);
+    co_return fail(told);
   }
-  std::vector<EngineCore::Found> found = heap.take();
-  size_t end = std::min<uint64_t>(skip, found.size());
-  at.skipped += end;
-  for (uint64_t size = 0; end < found.size() && out.size() < most && size < bytes; ++end) {
-    size += PageHeap::size_of(found[end]);
-    out.push_back(std::move(found[end].body));
+  PageAhead::Run run{.cursor = at.cursor, .sort_key = {}, .id_key = {}, .more = heap.left_out(), .bytes = room};
+  run.found = heap.take();
+  co_return run;
+}
+
+/// True: there is more. A run that ends within the page is followed by another one, so that a page does not depend on what was kept.
+io::Task<Result<bool>> Cursors::sort(CursorToken& at, const Cursor& c, const Ask& ask, uint64_t most, std::vector<Buffer>& out) {
+  const uint64_t skip = minus(ask.find->skip, at.skipped), bytes = std::max<uint64_t>(ask.bytes, 1);
+  bool more = true;
+  for (uint64_t size = 0; more && out.size() < most && size < bytes;) {
+    std::optional<PageAhead::Run> run = skip == 0 ? ahead_.take(at.cursor, at.sort_key, at.id_key) : std::nullopt;
+    SOMETIMES(run.has_value(), "page-found-ahead");
+    SOMETIMES(!run && !out.empty(), "page-goes-on-behind-what-was-kept");
+    if (!run) {
+      HF_CO_TRY(made, co_await pass(at, c, ask, skip, most, bytes));
+      run = std::move(made);
+    }
+    std::vector<EngineCore::Found>& found = run->found;
+    size_t end = std::min<uint64_t>(skip, found.size());
+    at.skipped += end;
+    for (; end < found.size() && out.size() < most && size < bytes; ++end) {
+      size += PageHeap::size_of(found[end]);
+      out.push_back(std::move(found[end].body));
+    }
+    more = run->more || end < found.size();
+    if (end > 0) {
+      at.id_key = std::move(found[end - 1].key);
+      at.sort_key = std::move(found[end - 1].sort_key);
+      found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(end));
+    }
+    if (run->bytes > 0) {
+      run->id_key = at.id_key;
+      run->sort_key = at.sort_key;
+      ahead_.keep(std::move(*run));
+    }
+    // One pass is enough for a page that skips.
+    if (skip > 0 || MUTANT("page-ends-with-what-was-kept")) break;
   }
-  if (end == 0) co_return false;
-  bool more = heap.left_out() || end < found.size();
-  at.id_key = std::move(found[end - 1].key);
-  at.sort_key = std::move(found[end - 1].sort_key);
   co_return more;
 }
 
@@ -220,6 +253,7 @@ void Cursors::let_old_go() {
 
 void Cursors::let_snapshot_go(uint64_t id, Cursor& c) {
   if (!std::exchange(c.holds_snapshot, false)) return;
+  ahead_.forget(id);
   for (uint16_t k = 0; k < shared_.cores.size(); ++k)
     shared_.host.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], id, snapshot = c.snapshot] { core.end_cursor(id, snapshot); });
 }

@@ -8,7 +8,7 @@
 //     next page:  token --> the cursor with its snapshot ----> scan from that place on
 //
 // Without a sort a place is a record's number in its shard: the snapshot pins the shard's generation, in which numbers do not change. With a sort it is the last
-// document's sort key and id key, and each page goes through everything that matches (page_heap.h).
+// document's sort key and id key, and a page goes through everything that matches (page_heap.h), unless the one before it kept more than it gave (page_ahead.h).
 //
 // Bounds. Number: when there is no room one that is done makes way, else the one that was idle longest, if that is long enough, else the new one is refused. Age: one
 // idle too long is dropped (kCursorExpired); a snapshot too old, or whose history takes too much memory, is let go (kSnapshotTooOld). Memory of a page: its
@@ -22,12 +22,13 @@
 
 #include "core/cursor_token.h"
 #include "core/engine_core.h"
+#include "core/page_ahead.h"
 
 namespace holdfast::core {
 
 class Cursors {
  public:
-  Cursors(EngineShared& shared, uint64_t incarnation) : shared_(shared), incarnation_(incarnation) {}
+  Cursors(EngineShared& shared, uint64_t incarnation) : shared_(shared), incarnation_(incarnation), ahead_(shared.options.page_ahead_bytes) {}
 
   struct Ask {
     std::string database;
@@ -72,6 +73,8 @@ class Cursors {
   io::Task<Result<DocumentPage>> make_page(CursorToken at, const Cursor& c, const Ask& ask);
   io::Task<Result<bool>> scan(CursorToken& at, const Cursor& c, const Ask& ask, uint64_t most, std::vector<Buffer>& out);
   io::Task<Result<bool>> sort(CursorToken& at, const Cursor& c, const Ask& ask, uint64_t most, std::vector<Buffer>& out);
+  /// A pass over everything that matches: the documents behind that position, `skip` and `most` of them, or what reaches `bytes`; or more.
+  io::Task<Result<PageAhead::Run>> pass(const CursorToken& at, const Cursor& c, const Ask& ask, uint64_t skip, uint64_t most, uint64_t bytes);
   Lsn reads_at(const Cursor& c) const;
   void make_room();
   void drop_idle();
@@ -86,6 +89,7 @@ class Cursors {
 
   EngineShared& shared_;
   uint64_t incarnation_;
+  PageAhead ahead_;
   uint64_t last_id_ = 0;
   uint64_t aged_through_ = 0;           // all up to that id have been looked at for their age
   std::map<uint64_t, Cursor> cursors_;  // in the order in which they began

@@ -47,6 +47,7 @@ struct EngineOptions {
   Duration cursor_done = seconds(15);        ///< how long one stays whose last page was given, for whoever asks for that again
   Duration snapshot_age = seconds(3600);     ///< the longest that a cursor keeps its snapshot
   uint64_t history_bytes = uint64_t{256} << 20;     ///< what snapshots may keep in memory; beyond, the older half of the cursors loses theirs
+  uint64_t page_ahead_bytes = uint64_t{64} << 20;   ///< what sorted pages keep for the pages after them, all cursors together
   uint64_t page_scan_bytes = uint64_t{256} << 20;   ///< how much a page without a sort looks at before it ends, however little it found
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
@@ -178,7 +179,7 @@ class Engine {
   virtual io::Task<Reply<bool>> flush() = 0;
   /// A page of all that find() would answer, whatever its size, at the snapshot at which the first page was taken. Without a sort in a fixed but undefined order.
   /// Any page may be asked for again, also an older one: the same cursor and numbers give the same page. A page may be empty and not the last. With a sort
-  /// each page costs a scan. Errors: kBadRequest (no cursor, or one of another stream), kCursorExpired (idle too long, or of an earlier life), kSnapshotTooOld,
+  /// every few pages cost a scan. Errors: kBadRequest (no cursor, or one of another stream), kCursorExpired (idle too long, or of an earlier life), kSnapshotTooOld,
   /// kOverloaded (too many cursors), kTooLarge (sort keys), kCorrupt. Requires that `find` lives until the task has ended.
   virtual io::Task<Reply<DocumentPage>> stream_page(Name name, const Find& find, StreamPosition from) = 0;
   /// The same of all documents of a collection.

@@ -127,6 +127,7 @@ class CursorsSuite {
     e.cursor_abandoned = time("cursors.abandoned-ms", 10, 30'000);
     e.cursor_done = time("cursors.done-ms", 50, 15'000);
     e.snapshot_age = time("cursors.age-ms", 200, 3'600'000);
+    e.page_ahead_bytes = settings_.log_between("cursors.ahead-bytes", 8, 256 << 10, 256 << 10);
     e.page_scan_bytes = settings_.log_between("cursors.scan-bytes", 200, 1 << 20, 1 << 20);
     c.limits.export_part_bytes = settings_.log_between("cursors.page-bytes", 200, 64 << 10, 64 << 10);
     return c;

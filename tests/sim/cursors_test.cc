@@ -123,6 +123,28 @@ TEST_F(CursorsTest, PagesTogetherAreWhatAFindAnswers) {
   });
 }
 
+TEST_F(CursorsTest, SortedPagesAreTheSameHoweverMuchIsKeptAhead) {
+  live([](Engine& e, io::Host&) -> io::Task<void> { co_await insert(e, 0, 100); });
+  std::vector<Pages> all;
+  for (uint64_t ahead : {0, 2'000, 1 << 20}) {
+    options_.page_ahead_bytes = ahead;
+    live([&](Engine& e, io::Host&) -> io::Task<void> {
+      for (uint64_t documents : {1, 6, 0}) {
+        Find find = by_a(-1);
+        find.skip = 9;
+        all.push_back(co_await pages(e, find, documents, 350));
+        EXPECT_EQ(joined(all.back()), co_await found(e, find));
+      }
+    });
+  }
+  auto documents = [](const Pages& pages) {
+    std::vector<std::vector<Buffer>> out;
+    for (const DocumentPage& p : pages) out.push_back(p.documents);
+    return out;
+  };
+  for (size_t i = 3; i < all.size(); ++i) EXPECT_EQ(documents(all[i]), documents(all[i % 3])) << i;
+}
+
 TEST_F(CursorsTest, AStreamShowsOneSnapshotWhateverHappensMeanwhile) {
   live([](Engine& e, io::Host&) -> io::Task<void> {
     co_await insert(e, 0, 60);
