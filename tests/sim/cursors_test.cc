@@ -369,6 +369,13 @@ TEST_F(CursorsTest, ShortStreamsTakeNoRoom) {
   live([](Engine& e, io::Host&) -> io::Task<void> {
     co_await insert(e, 0, 6);
     for (int i = 0; i < 5; ++i) EXPECT_EQ(code(co_await page(e, find_all(), 0, {})), "a page");
+    // Nor those that failed before anybody had a token.
+    Buffer large = document(100, std::string(70'000, 'x'));
+    EXPECT_TRUE((co_await e.insert_one(kName, large, Repeat::kByShape)).result);
+    Find by_text = find_all();
+    by_text.sort = *Sort::compile(packed([](msgpack::Writer& w) { w.map(1).string("t").integer(1); }));
+    EXPECT_EQ(code(co_await page(e, by_text, 0, {})), "too_large");
+    EXPECT_EQ(code(co_await page(e, find_all(), 0, {})), "a page");
   });
 }
 
