@@ -1,6 +1,7 @@
 #include "client/client.h"
 
 #include "client/core.h"
+#include "client/exchange.h"
 
 namespace holdfast::client {
 namespace {
@@ -8,30 +9,17 @@ namespace {
 using msgpack::Kind;
 using wire::Op;
 
-constexpr auto kNotAsDescribed = [](std::string_view what) {
-  return fail(Code::kInternal,
-              "the server's answer has no " + std::string(what) + "; is it a newer or an older version?");
-};
-
 Stamp stamp(const Stamp& s) { return s; }
-
-/// The value under `key` in a result, of that kind.
-Result<msgpack::Value> field(Bytes result, std::string_view key, Kind kind) {
-  auto raw = msgpack::lookup(result, key);
-  msgpack::Value v;
-  if (!raw || !msgpack::Cursor(*raw).next(v) || v.kind != kind) return kNotAsDescribed(key);
-  return v;
-}
 
 /// The raw elements of the array under `key`.
 Result<std::vector<Buffer>> elements(Bytes result, std::string_view key) {
   auto raw = msgpack::lookup(result, key);
-  if (!raw) return kNotAsDescribed(key);
+  if (!raw) return not_as_described(key);
   Documents array{Buffer(*raw)};
   std::vector<Buffer> out;
   Bytes element;
   for (auto it = array.begin(); it.next(element);) out.emplace_back(element);
-  if (out.size() != array.size()) return kNotAsDescribed(key);
+  if (out.size() != array.size()) return not_as_described(key);
   return out;
 }
 
@@ -40,7 +28,7 @@ Result<std::vector<std::string>> names(Bytes result, std::string_view key) {
   std::vector<std::string> out;
   for (const Buffer& r : raw) {
     Bytes name;
-    if (!msgpack::Cursor(r).string(name)) return kNotAsDescribed(key);
+    if (!msgpack::Cursor(r).string(name)) return not_as_described(key);
     out.emplace_back(name);
   }
   return out;
@@ -153,7 +141,7 @@ io::Task<Result<std::vector<Result<Answer<Buffer>>>>> Client::batch(std::vector<
             co_await core->call(
                 {.op = Op::kBatch, .args = std::move(args), .resend = all_read ? Resend::kAlways : Resend::kNever}));
   HF_CO_TRY(replies, elements(answer.value, "responses"));
-  if (replies.size() != calls.size()) co_return kNotAsDescribed("answer for each request of the batch");
+  if (replies.size() != calls.size()) co_return not_as_described("answer for each request of the batch");
   std::vector<Result<Answer<Buffer>>> out;
   for (const Buffer& raw : replies) {
     HF_CO_TRY(reply, wire::parse_reply(raw));
@@ -272,16 +260,9 @@ io::Task<Result<Answer<std::optional<Buffer>>>> Collection::find_one(Buffer quer
 }
 
 io::Task<Result<Answer<Documents>>> Collection::Ops::find(Collection self, Buffer query, FindOptions options) {
-  HF_CO_CHECK_OK(check_value("a query", query, Kind::kMap));
-  if (!options.sort.empty()) HF_CO_CHECK_OK(check_value("a sort", options.sort, Kind::kMap));
-  if (!options.projection.empty()) HF_CO_CHECK_OK(check_value("a projection", options.projection, Kind::kMap));
-  Buffer args;
-  msgpack::Writer w(args);
-  w.map(1 + options.limit.has_value() + (options.skip > 0) + !options.sort.empty() + !options.projection.empty()).string("query").raw(query);
-  if (options.limit) w.string("limit").uint(*options.limit);
-  if (options.skip > 0) w.string("skip").uint(options.skip);
-  if (!options.sort.empty()) w.string("sort").raw(options.sort);
-  if (!options.projection.empty()) w.string("projection").raw(options.projection);
+  Buffer pairs, args;
+  HF_CO_TRY(count, write_find(pairs, query, options));
+  msgpack::Writer(args).map(count).raw(pairs);
   HF_CO_TRY(answer, co_await self.call(Op::kFind, std::move(args)));
   HF_CO_CHECK_OK(check_value("the server's answer", answer.value, Kind::kArray));
   co_return Answer<Documents>{stamp(answer), Documents(std::move(answer.value))};
@@ -402,42 +383,6 @@ io::Task<Result<Stamp>> Collection::create() const {
 
 io::Task<Result<Stamp>> Collection::drop() const {
   return stamp_of(core_, {.op = Op::kDrop, .collection = name_, .database = database_});
-}
-
-// --- Export ---
-
-ExportStream Collection::export_all(uint64_t bytes) const {
-  ExportStream stream;
-  stream.core_ = core_;
-  stream.collection_ = name_;
-  stream.database_ = database_;
-  stream.bytes_ = bytes;
-  return stream;
-}
-
-io::Task<Result<std::optional<Documents>>> ExportStream::next() {
-  while (!ended_) {
-    Buffer args;
-    msgpack::Writer w(args);
-    w.map((cursor_.empty() ? 0 : 1) + (bytes_ == 0 ? 0 : 1));
-    if (!cursor_.empty()) w.string("cursor").binary(cursor_);
-    if (bytes_ != 0) w.string("bytes").uint(bytes_);
-    HF_CO_TRY(answer,
-              co_await core_->call(
-                  {.op = Op::kExport, .collection = collection_, .args = std::move(args), .database = database_}));
-    HF_CO_TRY(lsn, field(answer.value, "lsn", Kind::kUint));
-    if (started_ && Lsn(lsn.u) != lsn_)
-      co_return fail(Code::kInternal, "the server changed the snapshot of an export; start it again");
-    auto docs = msgpack::lookup(answer.value, "docs");
-    auto cursor = field(answer.value, "cursor", Kind::kBinary);
-    lsn_ = Lsn(lsn.u);
-    started_ = true;
-    ended_ = !cursor || cursor->bytes.empty();
-    if (!ended_) cursor_ = Buffer(cursor->bytes);
-    Documents page = docs ? Documents(Buffer(*docs)) : Documents();
-    if (!page.empty()) co_return std::move(page);
-  }
-  co_return std::nullopt;
 }
 
 }  // namespace holdfast::client

@@ -176,6 +176,35 @@ class Client {
   std::shared_ptr<Core> core_;
 };
 
+/// How much of a stream one answer brings; 0: as the server chooses.
+struct PageSize {
+  uint64_t documents = 0;
+  uint64_t bytes = 0;  ///< about
+};
+
+/// The documents that match a query, at one snapshot, page by page: any number of them in the memory of a page.
+class FindStream {
+ public:
+  /// The next page, never an empty one; nothing at the end. After an error the same page may be asked for again; after
+  /// kCursorExpired or kSnapshotTooOld only a new stream helps.
+  io::Task<Result<std::optional<Documents>>> next();
+  /// The snapshot's position, once the first page is there.
+  Lsn lsn() const { return lsn_; }
+
+ private:
+  friend class Collection;
+  std::shared_ptr<Core> core_;
+  std::string collection_;
+  std::string database_;
+  Result<> wrong_;  ///< why nothing can be asked
+  Buffer asked_;    ///< the pairs of its args, but for the cursor
+  uint32_t pairs_ = 0;
+  Buffer cursor_;
+  Lsn lsn_;
+  bool started_ = false;
+  bool ended_ = false;
+};
+
 /// Pages of one snapshot of a collection.
 class ExportStream {
  public:
@@ -210,8 +239,11 @@ class Collection {
   /// By an id of any kind: one raw value.
   io::Task<Result<Answer<std::optional<Buffer>>>> find_by_id_value(Buffer id) const;
   io::Task<Result<Answer<std::optional<Buffer>>>> find_one(Buffer query) const;
-  /// Errors: kTooLarge when all of it passes 50 MiB; export_all() has no such bound.
+  /// Errors: kTooLarge when all of it passes 50 MiB; stream() has no such bound.
   io::Task<Result<Answer<Documents>>> find(Buffer query, FindOptions options = {}) const;
+
+  /// What find() finds, page by page. With a sort the server goes through all that match again for every 8 MiB.
+  FindStream stream(Buffer query, FindOptions options = {}, PageSize page = {}) const;
 
   /// Changes one document that matches. Matching none is no error.
   io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update, UpdateOptions options = {}) const;

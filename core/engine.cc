@@ -8,6 +8,12 @@
 #include "io/base/probe.h"
 
 namespace holdfast::core {
+namespace {
+
+/// What the fingerprints of all exports are made from: no query has it.
+constexpr uint64_t kOfExport = 67;
+
+}  // namespace
 
 // ---- Reading ----
 
@@ -98,7 +104,7 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& fin
     documents.push_back(std::move(f.body));
   }
   if (bytes > max_bytes)
-    co_return Reply<Out>{fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them"), snapshot};
+    co_return Reply<Out>{fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or read them page by page with the operation stream"), snapshot};
   co_return Reply<Out>{std::move(documents), snapshot};
 }
 
@@ -193,13 +199,30 @@ io::Task<Reply<bool>> EngineImpl::flush() {
   co_return Reply<bool>{true, all};
 }
 
-io::Task<Reply<ExportPage>> EngineImpl::export_page(Name name, Bytes cursor, uint64_t max_bytes) {
-  auto page = co_await io::call_on<Result<ExportPage>>(
-      host_.cores, CoreId(0), [this, d = std::string(name.database), c = std::string(name.collection), token = Buffer(cursor), max_bytes] {
-        return exports_->page({d, c}, token, max_bytes);
-      });
+// ---- Streams ----
+
+io::Task<Reply<DocumentPage>> EngineImpl::stream_page(Name name, const Find& find, StreamPosition from) {
+  if (from.cursor.empty() && find.query.id_key()) {
+    auto found = co_await find_by_key(name, find);
+    if (!found.result) co_return Reply<DocumentPage>{fail(found.result), found.lsn};
+    co_return Reply<DocumentPage>{DocumentPage{std::move(*found.result), {}, found.lsn}, found.lsn};
+  }
+  Cursors::Ask ask{.database = std::string(name.database),
+                   .collection = std::string(name.collection),
+                   .find = &find,
+                   .fingerprint = from.fingerprint,
+                   .documents = from.documents,
+                   .bytes = from.bytes,
+                   .cursor = Buffer(from.cursor)};
+  auto page = co_await io::call_on<Result<DocumentPage>>(host_.cores, CoreId(0), [this, ask = std::move(ask)]() mutable {
+    return cursors_->page(std::move(ask));
+  });
   Lsn lsn = page ? page->snapshot : Lsn();
-  co_return Reply<ExportPage>{std::move(page), lsn};
+  co_return Reply<DocumentPage>{std::move(page), lsn};
+}
+
+io::Task<Reply<DocumentPage>> EngineImpl::export_page(Name name, Bytes cursor, uint64_t max_bytes) {
+  co_return co_await stream_page(name, everything_, {.fingerprint = kOfExport, .documents = 0, .bytes = max_bytes, .cursor = cursor});
 }
 
 }  // namespace holdfast::core

@@ -39,8 +39,15 @@ struct EngineOptions {
   uint32_t scan_yield_documents = 128; ///< documents between two yields of a scan
   uint64_t scan_chunk_bytes = 256 << 10;
   uint32_t index_tail_min = 4096;
-  uint32_t max_exports = 64;
-  Duration export_idle = seconds(600);
+  // Cursors of streams and exports (cursors.h).
+  uint32_t max_cursors = 10'000;
+  Duration cursor_idle = seconds(600);       ///< a cursor that nobody asks for so long is dropped
+  Duration cursor_abandoned = seconds(30);   ///< idle for so long, it may have to make way for a new one
+  Duration cursor_done = seconds(15);        ///< how long one stays whose last page was given, for whoever asks for that again
+  Duration snapshot_age = seconds(3600);     ///< the longest that a cursor keeps its snapshot
+  uint64_t history_bytes = uint64_t{256} << 20;     ///< what snapshots may keep in memory; beyond, the older half of the cursors loses theirs
+  uint64_t page_ahead_bytes = uint64_t{64} << 20;   ///< what sorted pages keep for the pages after them, all cursors together
+  uint64_t page_scan_bytes = uint64_t{256} << 20;   ///< how much a page without a sort looks at before it ends, however little it found
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
   int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide
@@ -90,11 +97,19 @@ struct EngineStats {
   std::vector<CollectionStats> collections;  ///< by database, then name
 };
 
-/// One page of an export: one snapshot of a collection, in no promised order, without gaps or repeats.
-struct ExportPage {
+/// One page of a stream: some documents of one snapshot. The pages together have all, in order, without gaps or repeats.
+struct DocumentPage {
   std::vector<Buffer> documents;
   Buffer cursor;  ///< empty: that was the last page
   Lsn snapshot;
+};
+
+/// Which page of a stream, and how much of it.
+struct StreamPosition {
+  uint64_t fingerprint = 0;  ///< of what the stream is of (cursor_token.h): the same for all its pages
+  uint64_t documents = 0;    ///< at most so many; 0: as bytes allow
+  uint64_t bytes = 0;        ///< the page ends with the document that reaches it
+  Bytes cursor;              ///< empty: the first
 };
 
 /// A part of a verification of a running server: what is damaged in it, and how far it has come.
@@ -159,8 +174,13 @@ class Engine {
   virtual io::Task<Reply<EngineStats>> stats() = 0;
   /// Returns when all that was acknowledged before the call is durable.
   virtual io::Task<Reply<bool>> flush() = 0;
-  /// `cursor` empty: begins. The same cursor asked twice gives the same page. Errors: kCursorExpired, kOverloaded (too many exports), kCorrupt.
-  virtual io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) = 0;
+  /// A page of all that find() would answer, whatever its size, at the snapshot at which the first page was taken. Without a sort in a fixed but undefined order.
+  /// Any page may be asked for again, also an older one: the same cursor and numbers give the same page. A page may be empty and not the last. With a sort
+  /// every few pages cost a scan. Errors: kBadRequest (no cursor, or one of another stream), kCursorExpired (idle too long, or of an earlier life), kSnapshotTooOld,
+  /// kOverloaded (too many cursors), kTooLarge (sort keys), kCorrupt. Requires that `find` lives until the task has ended.
+  virtual io::Task<Reply<DocumentPage>> stream_page(Name name, const Find& find, StreamPosition from) = 0;
+  /// The same of all documents of a collection.
+  virtual io::Task<Reply<DocumentPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) = 0;
 
   /// Checks the next `max_bytes` of the shards' files against checksums, index and live sets, beside everything else; the last part also counts against
   /// live sets. Any cursor may be asked for again. What is only in memory or in the log is not looked at. Errors: kBadRequest (no cursor), kIo.

@@ -25,6 +25,7 @@
 namespace holdfast::core {
 
 class EngineCore;
+class PageHeap;
 
 struct EngineShared {
   io::Host& host;
@@ -173,14 +174,33 @@ class EngineCore {
   io::Task<Result<Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes);
   io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query);
 
-  /// The next part of an export: documents of one of this core's shards.
-  struct ExportPart {
-    std::vector<Buffer> documents;
-    bool shard_done = false;
-    bool core_done = false;
+  // Pages of streams (cursor_scan.cc), at a snapshot that the cursor keeps open on this core.
+
+  /// A page in the order of shards and ordinals, in the making: it goes from core to core. On one core at a time.
+  struct ScanPage {
+    uint64_t cursor = 0;
+    CollectionRef collection;
+    Lsn snapshot;
+    const Find* find = nullptr;
+    // Where it goes on: among the core's shards, and there.
+    size_t shard_index = 0;
+    Ordinal from;
+    // What it may still take.
+    uint64_t skip = 0;
+    uint64_t documents = 0;
+    uint64_t bytes = 0;       ///< of what is answered; the last document may pass it
+    uint64_t scan_bytes = 0;  ///< of what is looked at
+    std::vector<Buffer> found = {};
+    bool full() const { return documents == 0 || bytes == 0 || scan_bytes == 0; }
   };
-  io::Task<Result<ExportPart>> export_part(uint64_t export_id, CollectionRef c, Lsn snapshot, size_t shard_index, uint64_t max_bytes);
-  void end_export(uint64_t export_id) { exports_.erase(export_id); }
+  /// Goes on with a page. True: through all of this core's shards; false: the page is full.
+  io::Task<Result<bool>> scan_page(ScanPage& page);
+  /// Tells `heap` of every document that matches.
+  io::Task<Result<bool>> sort_page(CollectionRef c, Lsn snapshot, const Query& query, PageHeap& heap);
+  /// The cursor's snapshot is no longer used on this core.
+  void end_cursor(uint64_t cursor, Lsn snapshot);
+  /// What history takes in memory that snapshots need, once what none needs is gone.
+  uint64_t history_bytes();
 
   // Verification (verify_online.cc).
 
@@ -229,10 +249,15 @@ class EngineCore {
     SubmissionRef pending;     // null: committed
     std::optional<Buffer> owned;
   };
-  struct Export {
-    std::unique_ptr<Shard::Scan> scan;
+  /// A scan that ended with a page, kept for the next one. Nothing but speed depends on it.
+  struct OpenScan {
+    uint64_t cursor = 0;
     size_t shard_index = 0;
+    Ordinal next;  ///< where it goes on: with `ahead`, then the scan
+    std::unique_ptr<Shard::Scan> scan;
+    std::vector<Document> ahead = {};
   };
+  static constexpr size_t kOpenScans = 16;
   /// What a locked evaluation wants done: an effect, or nothing; and what the reply rests on.
   struct Verdict {
     SubmissionRef rests_on;
@@ -254,6 +279,10 @@ class EngineCore {
                                            Verdict& verdict);
   Result<Modified> upsert_locked(const Target& target, Overlay::Locked document, const Modification& change, Verdict& verdict);
 
+  io::Task<Result<OpenScan>> open_scan(const ScanPage& page, Slot& slot);
+  io::Task<Result<bool>> scan_shard(ScanPage& page, Slot& slot);
+  void keep_scan(OpenScan scan);
+
   bool mine(const Effect& effect) const { return shared_.core_of(effect.shard) == core_; }
   std::optional<int> try_apply(Lsn lsn, const Effect& effect);
   Result<> apply_catalog(Lsn lsn, const Effect& effect);
@@ -272,7 +301,7 @@ class EngineCore {
   Quarantine quarantine_;
   std::map<CollectionId, Gate> gates_;
   std::multiset<Lsn> snapshots_;
-  std::map<uint64_t, Export> exports_;
+  std::vector<OpenScan> open_scans_;  // the oldest first
 
   io::Channel<Delivery> deliveries_;
   Lsn applied_;

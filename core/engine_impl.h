@@ -3,10 +3,10 @@
 #pragma once
 
 #include "core/checkpointer.h"
+#include "core/cursors.h"
 #include "core/data_directory.h"
 #include "core/document.h"
 #include "core/engine_core.h"
-#include "core/exports.h"
 
 namespace holdfast::core {
 
@@ -44,7 +44,8 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<std::vector<std::string>>> list_collections(std::string_view database) override;
   io::Task<Reply<EngineStats>> stats() override;
   io::Task<Reply<bool>> flush() override;
-  io::Task<Reply<ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override;
+  io::Task<Reply<DocumentPage>> stream_page(Name name, const Find& find, StreamPosition from) override;
+  io::Task<Reply<DocumentPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override;
   io::Task<Reply<VerifyPage>> verify_page(Bytes cursor, uint64_t max_bytes) override;
   io::Task<Result<>> settle_loss() override;
   Lsn committed_lsn() const override { return shared_.committed_lsn(); }
@@ -125,7 +126,8 @@ class EngineImpl final : public Engine, private JournalSink {
   OpenedDirectory directory_;
   EngineShared shared_;
   std::unique_ptr<Checkpointer> checkpointer_;
-  std::unique_ptr<Exports> exports_;
+  std::unique_ptr<Cursors> cursors_;
+  const Find everything_;
   io::Semaphore many_turns_{kManyAtOnce};  // core 0: requests over several documents that may be under way
   io::Semaphore catalog_turn_{1};  // core 0: one catalog change at a time
   io::Event stopping_;

@@ -12,10 +12,16 @@ constexpr Duration kHousekeeping = seconds(10);
 /// A stalled disk is noticed after so many looks without progress.
 constexpr int kLooks = 4;
 
+Find all_documents() {
+  Result<Query> query = Query::compile("\x80");
+  HF_ASSERT(query, "the empty query is one");
+  return {.query = std::move(*query), .sort = {}, .projection = {}};
+}
+
 }  // namespace
 
 EngineImpl::EngineImpl(io::Host& host, EngineOptions options, OpenedDirectory directory)
-    : host_(host), directory_(std::move(directory)), shared_{host, std::move(options), directory_.settings} {
+    : host_(host), directory_(std::move(directory)), shared_{host, std::move(options), directory_.settings}, everything_(all_documents()) {
   for (uint16_t k = 0; k < host.cores.count(); ++k) shared_.cores.push_back(std::make_unique<EngineCore>(shared_, CoreId(k)));
   shared_.fail = [this](CoreId from, Error error) {
     host_.cores.send(from, CoreId(0), [this, error = std::move(error)]() mutable { fail_on_core_0(std::move(error)); });
@@ -87,7 +93,7 @@ io::Task<Result<>> EngineImpl::recover() {
   shared_.committed.store(opened.last.value);
   shared_.durable.store(opened.last.value);
   checkpointer_ = std::make_unique<Checkpointer>(shared_, newest, directory_.previous, directory_.highest_manifest_number);
-  exports_ = std::make_unique<Exports>(shared_, host_.random.entropy64());
+  cursors_ = std::make_unique<Cursors>(shared_, host_.random.entropy64());
 
   // Everything replayed is durable now, whatever the mode was: this is when changing it is safe.
   if (options.mode != shared_.settings.mode) {
@@ -143,7 +149,7 @@ io::Task<void> EngineImpl::run_checkpointer() {
 }
 
 io::Task<void> EngineImpl::housekeeping() {
-  while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) exports_->drop_idle();
+  while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) co_await cursors_->tidy();
   --running_;
   ended_.notify_all();
 }

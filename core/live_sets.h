@@ -43,6 +43,8 @@ class LiveSets {
   /// too).
   void set_checkpoint(Lsn checkpoint);
   Lsn horizon() const { return horizon_; }
+  /// What is kept for snapshots alone, about.
+  uint64_t history_bytes() const { return deaths_.size() * sizeof(Death) + begins_.size() * sizeof(Begin); }
 
   /// The first ordinal whose LSN is above `snapshot`; `next` when there is none. Requires snapshot >= horizon.
   Ordinal bound(Lsn snapshot, Ordinal next) const;

@@ -7,6 +7,7 @@
 #include "core/document.h"
 #include "core/engine_core.h"
 #include "core/operand.h"
+#include "core/page_heap.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -41,7 +42,7 @@ class Kept {
     if (bytes_ <= max_bytes_) return {};
     if (sorts())
       return fail(Code::kTooLarge, "the documents to be sorted take too much memory: narrow the query, project fewer fields, or set a limit");
-    return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or stream them");
+    return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or read them page by page with the operation stream");
   }
   /// Whether no other document is wanted.
   bool enough() const { return wanted_ != 0 && !sorts() && all_.size() >= wanted_; }
@@ -143,30 +144,13 @@ io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot,
   co_return count;
 }
 
-io::Task<Result<EngineCore::ExportPart>> EngineCore::export_part(uint64_t export_id, CollectionRef c, Lsn snapshot, size_t shard_index,
-                                                                 uint64_t max_bytes) {
-  HF_CO_CHECK_OK(intact(c));
-  ExportPart part;
-  // By place, not by what is there: shards that get their first record meanwhile must not move the others.
-  const auto& slots = slots_[c.database];
-  if (shard_index >= slots.size()) {
-    part.core_done = part.shard_done = true;
-    co_return part;
-  }
-  if (!slots[shard_index]) {
-    part.shard_done = true;
-    co_return part;
-  }
-  Export& e = exports_[export_id];
-  if (!e.scan || e.shard_index != shard_index) {
-    HF_CO_TRY(scan, co_await slots[shard_index]->shard->scan(c.collection, snapshot));
-    e.scan = std::move(scan);
-    e.shard_index = shard_index;
-  }
-  HF_CO_TRY(documents, co_await e.scan->next(max_bytes));
-  part.shard_done = documents.empty();
-  for (Document& d : documents) part.documents.push_back(std::move(d.body));
-  co_return part;
+io::Task<Result<bool>> EngineCore::sort_page(CollectionRef c, Lsn snapshot, const Query& query, PageHeap& heap) {
+  auto each = [&heap](Buffer& body) -> Result<bool> {
+    HF_CHECK_OK(heap.add(body));
+    return true;
+  };
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, each));
+  co_return true;
 }
 
 }  // namespace holdfast::core

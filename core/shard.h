@@ -100,6 +100,9 @@ class Shard {
   /// No snapshot below `horizon` will be asked for any more: history before it may go.
   virtual void set_horizon(Lsn horizon) = 0;
 
+  /// What is kept in memory because a snapshot at or above the horizon may need it, about.
+  virtual uint64_t history_bytes() const = 0;
+
   /// A scan of one collection at one snapshot. Requires horizon <= snapshot <= applied LSN at the start, and that the
   /// horizon stays at or below the snapshot until the scan is destroyed.
   class Scan {
@@ -108,7 +111,8 @@ class Shard {
     /// Up to about `max_bytes` of documents (at least one), in ordinal order; empty at the end.
     virtual io::Task<Result<std::vector<Document>>> next(uint64_t max_bytes) = 0;
   };
-  virtual io::Task<Result<std::unique_ptr<Scan>>> scan(CollectionId collection, Lsn snapshot) = 0;
+  /// From the record of that number on: a scan of the same snapshot goes on where another one stopped.
+  virtual io::Task<Result<std::unique_ptr<Scan>>> scan(CollectionId collection, Lsn snapshot, Ordinal from = Ordinal()) = 0;
 
   /// Checks the records in the file from `from` on, about `max_bytes` of them: their bytes, and what index and live sets say of each. Damage is no
   /// error here. Errors: those of open(); kIo.

@@ -49,7 +49,8 @@ class ShardImpl final : public Shard {
   std::optional<int> try_apply(Lsn lsn, const Effect& effect) override;
   void drop_collection(Lsn lsn, CollectionId collection) override;
   void set_horizon(Lsn horizon) override { live_.set_horizon(horizon); }
-  io::Task<Result<std::unique_ptr<Scan>>> scan(CollectionId collection, Lsn snapshot) override;
+  uint64_t history_bytes() const override { return live_.history_bytes(); }
+  io::Task<Result<std::unique_ptr<Scan>>> scan(CollectionId collection, Lsn snapshot, Ordinal from) override;
   io::Task<Result<VerifiedPart>> verify(Ordinal from, uint64_t max_bytes) override;
   uint64_t live_count(CollectionId collection) const override { return live_.count(collection); }
   uint64_t tail_bytes() const override { return tail_bytes_; }

@@ -13,8 +13,8 @@ constexpr uint64_t kGapMax = 32 << 10;
 /// What is scanned is fixed at the start, as a set of ordinals; ordinals never change, places may.
 class ShardScan final : public Shard::Scan {
  public:
-  ShardScan(ShardImpl& shard, CollectionId collection, Bitmap wanted)
-      : shard_(shard), collection_(collection), wanted_(std::move(wanted)) {}
+  ShardScan(ShardImpl& shard, CollectionId collection, Bitmap wanted, Ordinal from)
+      : shard_(shard), collection_(collection), wanted_(std::move(wanted)), from_(from) {}
 
   io::Task<Result<std::vector<Document>>> next(uint64_t max_bytes) override {
     std::vector<Document> out;
@@ -88,9 +88,9 @@ class ShardScan final : public Shard::Scan {
   size_t at_ = 0, count_ = 0;
 };
 
-io::Task<Result<std::unique_ptr<Shard::Scan>>> ShardImpl::scan(CollectionId collection, Lsn snapshot) {
+io::Task<Result<std::unique_ptr<Shard::Scan>>> ShardImpl::scan(CollectionId collection, Lsn snapshot, Ordinal from) {
   if (!is_open()) HF_CO_CHECK_OK(co_await open());
-  co_return std::make_unique<ShardScan>(*this, collection, live_.at(collection, snapshot, next_ordinal()));
+  co_return std::make_unique<ShardScan>(*this, collection, live_.at(collection, snapshot, next_ordinal()), from);
 }
 
 }  // namespace holdfast::core

@@ -103,6 +103,13 @@ Buffer Sort::key(Bytes document) const {
   return out;
 }
 
+bool Sort::is_key(Bytes key) const {
+  Cursor at(key);
+  for (size_t i = 0; i < parts_.size(); ++i)
+    if (!msgpack::validate(at.raw(), {.max_depth = msgpack::kMaxDepth, .distinct_keys = false})) return false;
+  return at.ok() && at.at_end();
+}
+
 std::strong_ordering Sort::compare(Bytes key_a, Bytes id_a, Bytes key_b, Bytes id_b) const {
   Cursor a(key_a), b(key_b);
   for (const Part& p : parts_) {

@@ -27,6 +27,8 @@ class Sort {
   bool any() const { return !parts_.empty(); }
   /// What the order sees of a document, for compare() of the same Sort.
   Buffer key(Bytes document) const;
+  /// Whether bytes from elsewhere could be a key.
+  bool is_key(Bytes key) const;
   /// Keys, and for those that are equal the ids' keys (id_key.h).
   std::strong_ordering compare(Bytes key_a, Bytes id_a, Bytes key_b, Bytes id_b) const;
 

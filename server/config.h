@@ -21,7 +21,7 @@ struct Limits {
   size_t large_frame = 16 << 10;                 ///< frames above this reserve their room before they are read
   uint32_t batch_requests = 10'000;              ///< requests within one batch
   uint32_t starts_per_turn = 64;                 ///< requests that one connection starts before others get their turn
-  uint64_t export_part_bytes = 1 << 20;          ///< of one answer to an export, when the client does not say
+  uint64_t export_part_bytes = 1 << 20;          ///< of one page of a stream or export, when the client does not say
   uint64_t export_part_bytes_max = 8 << 20;
   Duration patience = seconds(60);           ///< for a frame to arrive whole, or a peer to take what was written
   Duration patience_when_full = seconds(5);  ///< the same while requests wait for room

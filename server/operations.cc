@@ -31,6 +31,7 @@ constexpr Row kRows[] = {
     {wire::Op::kCollectionExists, collection_exists},
     {wire::Op::kCreateCollection, create_collection},
     {wire::Op::kFindManyCount, find_many_count},
+    {wire::Op::kFindManyStream, find_many_stream},
     {wire::Op::kFindPaginated, find_paginated},
     {wire::Op::kHello, hello},
     {wire::Op::kListDatabases, list_databases},
@@ -39,6 +40,7 @@ constexpr Row kRows[] = {
     {wire::Op::kPing, ping},
     {wire::Op::kVerify, verify},
     {wire::Op::kFindAndModify, find_and_modify},
+    {wire::Op::kStream, stream},
 };
 
 constexpr size_t kNumbers = 256;
@@ -91,7 +93,7 @@ void Call::replace_too_large(wire::ReplyWriter& reply) {
   reply.fail(
       {Code::kTooLarge,
        fmt::format(
-           "the answer to {} passes the limit of {} bytes; ask for fewer documents at once, or read them with export",
+           "the answer to {} passes the limit of {} bytes; ask for fewer documents at once, or read them page by page with stream",
            wire::name(request.op), reply_limit)});
   answers.written(reply.end({lsn, engine().durable_lsn()}).size);
 }

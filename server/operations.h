@@ -4,6 +4,7 @@
 // operations_*.cc, a line in the table of operations.cc, its row in PROTOCOL.md.
 #pragma once
 
+#include "io/wire/args.h"
 #include "server/call.h"
 
 namespace holdfast::server {
@@ -23,6 +24,10 @@ io::Task<void> find_by_id(Call& call);
 io::Task<void> count(Call& call);
 io::Task<void> find_many_count(Call& call);
 io::Task<void> find_paginated(Call& call);
+
+// operations_streams.cc
+io::Task<void> stream(Call& call);
+io::Task<void> find_many_stream(Call& call);
 io::Task<void> export_part(Call& call);
 
 // operations_modify.cc
@@ -33,6 +38,9 @@ io::Task<void> delete_many(Call& call);
 io::Task<void> upsert_one(Call& call);
 io::Task<void> upsert_many(Call& call);
 io::Task<void> find_and_modify(Call& call);
+
+/// What a find asks for, compiled. What is not offered is refused rather than ignored.
+Result<core::Find> compile_find(const wire::QueryArgs& asked);
 
 // operations_catalog.cc
 io::Task<void> drop(Call& call);

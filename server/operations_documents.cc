@@ -11,23 +11,11 @@ constexpr size_t kEnvelope = 128;
 
 uint64_t document_room(const Call& call) { return call.reply_limit > kEnvelope ? call.reply_limit - kEnvelope : 1; }
 
-/// The arguments of a find. What is not offered is refused rather than ignored.
+/// The arguments of a find.
 Result<core::Find> parse_find(Bytes args) {
   HF_TRY(asked, wire::parse_query(args));
-  if (!asked.cursor.empty()) return fail(Code::kUnsupported, "cursor goes with find_many_stream only");
-  bool fields = !asked.fields.empty() && asked.fields != "\x90";
-  if (fields && !asked.projection.empty()) return fail(Code::kBadRequest, "a find takes fields or a projection, not both");
-  HF_TRY(query, core::Query::compile(asked.query));
-  core::Find find{.query = std::move(query), .sort = {}, .projection = {}, .skip = asked.skip, .limit = asked.limit.value_or(0)};
-  if (!asked.sort.empty()) {
-    HF_TRY(sort, core::Sort::compile(asked.sort));
-    find.sort = std::move(sort);
-  }
-  if (fields || !asked.projection.empty()) {
-    HF_TRY(projection, fields ? core::Projection::of_fields(asked.fields) : core::Projection::compile(asked.projection));
-    find.projection = std::move(projection);
-  }
-  return find;
+  if (!asked.cursor.empty()) return fail(Code::kUnsupported, "cursor goes with stream and find_many_stream only");
+  return compile_find(asked);
 }
 
 /// The arguments of a count: a query alone.
@@ -82,6 +70,22 @@ void answer_documents(Call& call, Lsn lsn, std::vector<Buffer> documents) {
 }
 
 }  // namespace
+
+Result<core::Find> compile_find(const wire::QueryArgs& asked) {
+  bool fields = !asked.fields.empty() && asked.fields != "\x90";
+  if (fields && !asked.projection.empty()) return fail(Code::kBadRequest, "a find takes fields or a projection, not both");
+  HF_TRY(query, core::Query::compile(asked.query));
+  core::Find find{.query = std::move(query), .sort = {}, .projection = {}, .skip = asked.skip, .limit = asked.limit.value_or(0)};
+  if (!asked.sort.empty()) {
+    HF_TRY(sort, core::Sort::compile(asked.sort));
+    find.sort = std::move(sort);
+  }
+  if (fields || !asked.projection.empty()) {
+    HF_TRY(projection, fields ? core::Projection::of_fields(asked.fields) : core::Projection::compile(asked.projection));
+    find.projection = std::move(projection);
+  }
+  return find;
+}
 
 io::Task<void> insert_one(Call& call) {
   Result<Bytes> document = wire::parse_insert_one(call.request.args);
@@ -171,23 +175,6 @@ io::Task<void> find_many_count(Call& call) {
   auto counted = co_await call.engine().count(call.name(), *query);
   if (!counted.result) co_return call.fail(counted.result.error(), counted.lsn);
   call.answer(counted.lsn, [&](wire::ReplyWriter& reply) { reply.result().map(1).string("n").uint(*counted.result); });
-}
-
-io::Task<void> export_part(Call& call) {
-  Result<wire::ExportArgs> args = wire::parse_export(call.request.args);
-  if (!args) co_return call.fail(args.error());
-  const Limits& limits = call.core.limits();
-  uint64_t bytes = args->bytes == 0 ? limits.export_part_bytes : std::min(args->bytes, limits.export_part_bytes_max);
-  auto page = co_await call.engine().export_page(call.name(), args->cursor, bytes);
-  if (!page.result) co_return call.fail(page.result.error(), page.lsn);
-  const core::ExportPage& part = *page.result;
-  call.answer(page.lsn, [&](wire::ReplyWriter& reply) {
-    msgpack::Writer out = reply.result();
-    out.map(part.cursor.empty() ? 2 : 3).string("lsn").uint(part.snapshot.value);
-    if (!part.cursor.empty()) out.string("cursor").binary(part.cursor);
-    out.string("docs").array(static_cast<uint32_t>(part.documents.size()));
-    for (const Buffer& document : part.documents) out.raw(document);
-  });
 }
 
 }  // namespace holdfast::server

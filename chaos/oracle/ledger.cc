@@ -179,25 +179,26 @@ void Ledger::acknowledged(const std::string& what, Lsn after, Lsn lsn, Lsn durab
 
 namespace {
 
-void add(Bounds& out, const std::optional<std::vector<DocumentState>>& states) {
-  auto exists = [](const DocumentState& s) { return s.exists; };
+template <class Exists>
+void add(Bounds& out, const std::optional<std::vector<DocumentState>>& states, Exists exists) {
   out.least += states && std::all_of(states->begin(), states->end(), exists);
   out.most += !states || std::any_of(states->begin(), states->end(), exists);
 }
 
 }  // namespace
 
-Bounds Ledger::count(const std::string& prefix, Lsn snapshot) const {
+Bounds Ledger::count(const std::string& prefix, Lsn snapshot, const Selects& selects) const {
   Bounds out;
   for (const auto& [document, history] : histories_)
-    if (document.starts_with(prefix)) add(out, history.states_at(snapshot));
+    if (document.starts_with(prefix))
+      add(out, history.states_at(snapshot), [&](const DocumentState& s) { return s.exists && (!selects || selects(document, s)); });
   return out;
 }
 
 Bounds Ledger::count(const std::string& prefix) const {
   Bounds out;
   for (const auto& [document, history] : histories_)
-    if (document.starts_with(prefix)) add(out, history.states());
+    if (document.starts_with(prefix)) add(out, history.states(), [](const DocumentState& s) { return s.exists; });
   return out;
 }
 

@@ -66,7 +66,8 @@ class Ledger {
   /// Bookkeeping for judges beside this one: an answer about `what` that was asked after `after` was acknowledged rests on `lsn`.
   void acknowledged(const std::string& what, Lsn after, Lsn lsn, Lsn durable);
   /// How many documents there were at that LSN whose names begin like that, by what is known.
-  Bounds count(const std::string& prefix, Lsn snapshot) const;
+  /// With `selects`: of those that it selects.
+  Bounds count(const std::string& prefix, Lsn snapshot, const Selects& selects = {}) const;
   /// How many there are now. Holds of whatever was looked at since, as long as moves() stays what it was.
   Bounds count(const std::string& prefix) const;
   /// How often something was asked or answered.

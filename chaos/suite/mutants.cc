@@ -110,6 +110,14 @@ constexpr std::array kMutants = {
     Mutant{"collection-id-reused", "own", kSync, "a collection that is made gets the id of one that was dropped"},
     Mutant{"drop-hides-from-older-snapshots", "own", kSync, "a snapshot from before a drop no longer sees the collection"},
     Mutant{"count-ignores-deletes", "own", kSync, "the count of a collection does not go down"},
+    // Cursors.
+    Mutant{"cursor-reads-newest", "own", "cursors", "a page is taken at the newest version instead of the snapshot"},
+    Mutant{"cursor-snapshot-let-go-early", "own", "cursors", "a cursor's snapshot is let go as soon as it has begun"},
+    Mutant{"cursor-page-overlaps", "own", "cursors", "a page begins with the last document of the one before"},
+    Mutant{"cursor-of-another-query", "own", "cursors", "nobody looks whether a cursor is of the stream that is asked for"},
+    Mutant{"cursor-goes-on-where-it-was", "own", "cursors", "a sorted page is taken from what was kept, wherever it is to begin"},
+    Mutant{"page-ends-with-what-was-kept", "own", "cursors", "a sorted page is short where what was kept ends"},
+    Mutant{"cursor-survives-its-server", "own", "cursors", "a cursor of an earlier life is taken for one of this life"},
     // The full disk.
     Mutant{"read-only-never-lifted", "own", kSync, "a server whose disk was full takes no writes when there is room"},
     Mutant{"full-disk-fails-stop", "own", kSync, "the server ends when there is no room for a spare segment"},

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "chaos/workload/documents.h"
+#include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
 namespace {
@@ -160,6 +161,30 @@ io::Task<bool> Collections::export_all(Session& s, Name name) {
   co_return true;
 }
 
+/// Slowly, so that the collection may be dropped meanwhile, and made again.
+io::Task<bool> Collections::stream_all(Session& s, Name name) {
+  CollectionLedger::Look look = collections_.look();
+  client::FindOptions options;
+  if (s.random.below(2) == 0) msgpack::Writer(options.sort).map(1).string("v").integer(s.random.below(2) == 0 ? 1 : -1);
+  client::FindStream stream = s.at(name).stream(everything(), std::move(options), {.documents = s.random.between(1, 4)});
+  std::set<std::string> shown;
+  ++asked_;
+  for (;;) {
+    auto page = co_await stream.next();
+    if (!page) {
+      failed_read(page.error());
+      co_return false;
+    }
+    if (!*page) break;
+    Bytes document;
+    for (auto it = (*page)->begin(); it.next(document);)
+      if (auto key = key_of(name, document); key && !shown.insert(*key).second) ledger_.violation("a stream shows " + *key + " twice");
+    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+  }
+  collections_.saw_all(look, name, shown, stream.lsn());
+  co_return true;
+}
+
 io::Task<bool> Collections::count(Session& s, Name name) {
   CollectionLedger::Look look = collections_.look();
   auto done = co_await s.at(name).count();
@@ -204,6 +229,10 @@ io::Task<bool> Collections::database_exists(Session& s) {
 
 io::Task<void> Collections::step(Session& s) {
   Name name = pick(s);
+  if (options_.streams && s.random.below(4) == 0) {
+    co_await stream_all(s, name);
+    co_return;
+  }
   if (s.random.below(100) < options_.drops) {
     // Also what is not there any more.
     for (uint64_t n = s.random.between(1, 3); n > 0; --n) co_await drop(s, name);

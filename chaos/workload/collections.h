@@ -15,6 +15,7 @@ struct CollectionsOptions {
   uint64_t collections = 2;      ///< in the default database; as many in the other
   uint64_t operations = 60;      ///< per client
   uint64_t drops = 10;           ///< of a hundred operations
+  bool streams = false;          ///< read in small pages, too, with pauses between them
   Duration pause_max = milliseconds(20);
   Duration timeout = seconds(2);
 };
@@ -45,6 +46,7 @@ class Collections {
   io::Task<bool> read(Session& s, Name name, std::string key);
   io::Task<bool> find_all(Session& s, Name name);
   io::Task<bool> export_all(Session& s, Name name);
+  io::Task<bool> stream_all(Session& s, Name name);
   io::Task<bool> count(Session& s, Name name);
   io::Task<bool> exists(Session& s, Name name);
   io::Task<bool> list(Session& s, std::string database);

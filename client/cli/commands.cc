@@ -103,6 +103,15 @@ io::Task<int> get(client::Collection collection, const CommandLine& line) {
   co_return print_json(*r->value);
 }
 
+/// The server goes through everything that matches for each page of a sorted stream: so these are large.
+constexpr uint64_t kSortedPageBytes = uint64_t{8} << 20;
+
+/// What came before the error has been printed, and is right as far as it goes.
+int complain_of_stream(Output& out, const Error& error) {
+  if (auto done = out.finish(); !done) return complain_of_output(done.error());
+  return complain(error);
+}
+
 io::Task<int> find(client::Collection collection, const CommandLine& line) {
   auto query = object(line.query);
   if (!query) co_return usage("QUERY", query.error());
@@ -113,14 +122,18 @@ io::Task<int> find(client::Collection collection, const CommandLine& line) {
     if (!value) co_return usage(name, value.error());
     *to = std::move(*value);
   }
-  auto r = co_await collection.find(std::move(*query), std::move(options));
-  if (!r) co_return complain(r.error());
+  client::FindStream stream = collection.stream(std::move(*query), std::move(options), {.documents = 0, .bytes = line.sort.empty() ? 0 : kSortedPageBytes});
   auto out = Output::open("-");
-  Bytes document;
-  for (auto it = r->value.begin(); it.next(document);) {
-    auto text = to_json(document);
-    if (!text) co_return complain(text.error());
-    if (auto done = out->line(*text); !done) co_return complain_of_output(done.error());
+  for (;;) {
+    auto page = co_await stream.next();
+    if (!page) co_return complain_of_stream(*out, page.error());
+    if (!*page) break;
+    Bytes document;
+    for (auto it = (*page)->begin(); it.next(document);) {
+      auto text = to_json(document);
+      if (!text) co_return complain(text.error());
+      if (auto done = out->line(*text); !done) co_return complain_of_output(done.error());
+    }
   }
   auto done = out->finish();
   co_return done ? kExitOk : complain_of_output(done.error());

@@ -167,18 +167,43 @@ bool InsertMany::next(Bytes& document) {
   return true;
 }
 
+namespace {
+
+Result<> take_of_query(Bytes key, Bytes value, QueryArgs& out) {
+  if (key == "query") return take_map(key, value, out.query);
+  if (key == "fields") return take_array(key, value, out.fields);
+  if (key == "projection") return take_map(key, value, out.projection);
+  if (key == "sort") return take_sort(value, out.sort);
+  if (key == "skip") return take_uint(key, value, out.skip);
+  if (key == "limit") return take_uint(key, value, out.limit.emplace());
+  if (key == "cursor") return take_bytes(key, value, out.cursor);
+  return {};
+}
+
+}  // namespace
+
 Result<QueryArgs> parse_query(Bytes args) {
   QueryArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) { return take_of_query(key, value, out); }));
+  return out;
+}
+
+Result<StreamArgs> parse_stream(Bytes args) {
+  StreamArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    if (key == "query") return take_map(key, value, out.query);
-    if (key == "fields") return take_array(key, value, out.fields);
-    if (key == "projection") return take_map(key, value, out.projection);
-    if (key == "sort") return take_sort(value, out.sort);
-    if (key == "skip") return take_uint(key, value, out.skip);
-    if (key == "limit") return take_uint(key, value, out.limit.emplace());
-    if (key == "cursor") return take_bytes(key, value, out.cursor);
-    return {};
+    if (key == "page") return take_uint(key, value, out.page);
+    if (key == "bytes") return take_uint(key, value, out.bytes);
+    return take_of_query(key, value, out.query);
   }));
+  return out;
+}
+
+Result<StreamArgs> parse_find_many_stream(Bytes args) {
+  StreamArgs out;
+  HF_TRY(query, parse_query(args));
+  out.query = query;
+  out.page = query.limit.value_or(0);
+  out.query.limit.reset();
   return out;
 }
 

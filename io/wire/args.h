@@ -47,7 +47,7 @@ class InsertMany {
 /// Checks the whole layout before it returns, so that iteration cannot fail.
 Result<InsertMany> parse_insert_many(Bytes args);
 
-/// kFindOne, kFind, kCount, kFindManyCount, kFindPaginated, kFindManyStream.
+/// kFindOne, kFind, kCount, kFindManyCount, kFindPaginated.
 struct QueryArgs {
   Bytes query = kEmptyMap;  ///< a map
   Bytes fields;             ///< an array of strings, whole; empty when absent
@@ -58,6 +58,16 @@ struct QueryArgs {
   Bytes cursor;
 };
 Result<QueryArgs> parse_query(Bytes args);
+
+/// kStream: as a query, and how much of it one page may have: `{page?: uint, bytes?: uint}`. 0 stands for "the server
+/// chooses". kFindManyStream: a query, of which `limit` is the page's.
+struct StreamArgs {
+  QueryArgs query;
+  uint64_t page = 0;   ///< documents
+  uint64_t bytes = 0;
+};
+Result<StreamArgs> parse_stream(Bytes args);
+Result<StreamArgs> parse_find_many_stream(Bytes args);
 
 /// kFindById: `{id: any}`; the raw value of the id.
 Result<Bytes> parse_find_by_id(Bytes args);

@@ -43,7 +43,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kListIndexes, "list_indexes", kReads, false},
     {Op::kRebuildIndex, "rebuild_index", kIdempotent, false},
     {Op::kReadTs, "read_ts", kReads, false},
-    {Op::kFindManyStream, "find_many_stream", kReads, false},
+    {Op::kFindManyStream, "find_many_stream", kReads, true},
     {Op::kFindPaginated, "find_paginated", kReads, true},
     {Op::kAggregateStream, "aggregate_stream", kReads, false},
     {Op::kHello, "hello", kReads, true},
@@ -53,6 +53,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kPing, "ping", kReads, true},
     {Op::kVerify, "verify", kReads, true},
     {Op::kFindAndModify, "find_and_modify", kWrites, true},
+    {Op::kStream, "stream", kReads, true},
 };
 
 constexpr auto kByNumber = [] {

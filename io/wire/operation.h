@@ -57,6 +57,7 @@ enum class Op : uint8_t {
   kExport = 67,
   kPing = 68,
   kVerify = 69,
+  kStream = 70,
   kFindAndModify = 71,
 };
 

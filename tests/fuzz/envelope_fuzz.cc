@@ -48,6 +48,8 @@ void check_args(Bytes args) {
   if (auto m = parse_modify(args)) FUZZ_CHECK(!m->filter.empty());
   if (auto id = parse_find_by_id(args)) FUZZ_CHECK(within(*id, args));
   if (auto name = parse_name(args)) FUZZ_CHECK(!name->empty());
+  if (auto s = parse_stream(args)) FUZZ_CHECK(within(s->query.cursor, args));
+  if (auto s = parse_find_many_stream(args)) FUZZ_CHECK(!s->query.limit);
   (void)parse_hello(args);
   (void)parse_export(args);
   check_insert_many(args);

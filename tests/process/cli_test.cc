@@ -194,6 +194,21 @@ TEST_F(Cli, ExportsWhatItImportedInOrderAndSurvivesKillNine) {
   EXPECT_EQ(again.end(SIGTERM), 0);
 }
 
+/// More than one page, and more than one answer may have.
+TEST_F(Cli, FindsMoreThanFitsIntoAnAnswer) {
+  constexpr int kDocuments = 55;
+  std::string lines, back;
+  for (int i = 0; i < kDocuments; ++i) {
+    std::string line = "{\"_id\":" + std::to_string(i) + ",\"s\":\"" + std::string(1 << 20, static_cast<char>('a' + i % 26)) + "\"}\n";
+    lines += line;
+    back = line + back;
+  }
+  expect("import c -", std::to_string(kDocuments) + " documents were inserted\n", lines);
+  expect("find c '{}' --sort '{\"_id\":-1}'", back);
+  EXPECT_EQ(holdfast("find c '{}'").out.size(), lines.size());
+  expect("find c '{\"_id\":{\"$gte\":10}}' --sort '{\"_id\":1}' --skip 20 --limit 3 --projection '{\"_id\":1}'", "{\"_id\":30}\n{\"_id\":31}\n{\"_id\":32}\n");
+}
+
 TEST_F(Cli, StopsAnImportAtTheFirstRefusedDocument) {
   expect_refused("import c -", 1, "duplicate_key: line 4: E11000 ",
                  "{\"_id\":1}\r\n\r\n{\"_id\":2}\n{\"_id\":1}\n{\"_id\":3}\n");

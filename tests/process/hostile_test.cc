@@ -182,7 +182,7 @@ TEST_F(Hostile, CountsAndSizesBeyondTheBytesAreRefused) {
   for (const std::string& huge : {"\xdd\xff\xff\xff\xff"s, "\xdf\xff\xff\xff\xff"s, "\xdb\xff\xff\xff\xff"s, "\xc6\xff\xff\xff\xff"s, "\xc9\xff\xff\xff\xff\x01"s,
                                   "\xdd\x7f\xff\xff\xff"s, "\xdc\xff\xff"s, "\xde\xff\xff"s}) {
     expect_refused(framed(huge), "as a request");
-    for (Op op : {Op::kInsertOne, Op::kFind, Op::kUpdateOne, Op::kBatch, Op::kExport}) expect_refused(request_around(op, huge), "as arguments");
+    for (Op op : {Op::kInsertOne, Op::kFind, Op::kUpdateOne, Op::kBatch, Op::kExport, Op::kStream, Op::kFindManyStream}) expect_refused(request_around(op, huge), "as arguments");
     expect_refused(request_around(Op::kInsertOne, "\x81\xa1n" + huge), "in a document");
     expect_refused(request_around(Op::kBatch, "\x81\xa8requests" + huge), "as a batch");
     expect_refused(request_around(Op::kInsertMany, "\x82\xa4" "blob" + huge + "\xa7offsets\x91\x00"), "as a blob");

@@ -15,7 +15,7 @@ namespace {
 
 using wire::Op;
 
-const char* const kRecordings[] = {"inserts", "types",    "finds",    "updates", "many",
+const char* const kRecordings[] = {"inserts", "types",    "finds",    "streams",    "updates", "many",
                                    "catalog", "batches", "refusals", "connections"};
 
 std::string path_of(const std::string& name) {
@@ -86,6 +86,7 @@ class Replay {
 TEST(GoClient, GetsItsInsertsAcknowledgedOrRefused) { Replay().run("inserts"); }
 TEST(GoClient, FindsEveryTypeOfValueAsItWasStored) { Replay().run("types"); }
 TEST(GoClient, FindsByIdAndByEquality) { Replay().run("finds"); }
+TEST(GoClient, ReadsResultsPageByPage) { Replay().run("streams"); }
 TEST(GoClient, UpdatesAndDeletes) { Replay().run("updates"); }
 TEST(GoClient, KeepsDatabasesAndCollectionsApart) { Replay().run("catalog"); }
 TEST(GoClient, GetsTheAnswersOfABatchInOrder) { Replay().run("batches"); }

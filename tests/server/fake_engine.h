@@ -24,6 +24,7 @@ class FakeEngine final : public core::Engine {
   uint64_t lsn = 0;
   uint64_t durable = 0;
   std::optional<uint64_t> last_max_bytes;
+  core::StreamPosition last_stream;  ///< its cursor is gone by now
   std::vector<std::string> damage;  ///< what a verification finds
   /// Calls that begin while this is set wait until let_go().
   bool held = false;
@@ -145,17 +146,33 @@ class FakeEngine final : public core::Engine {
     durable = lsn;
     co_return end(Result<bool>(true));
   }
+  /// So many documents a page; the cursor is the next one's number, among those that match. Sorts nothing.
+  io::Task<Reply<core::DocumentPage>> stream_page(Name name, const core::Find& find, core::StreamPosition from) override {
+    last_stream = from;
+    last_max_bytes = from.bytes;
+    co_await begin("stream_page", name);
+    std::vector<Buffer> matching;
+    for (const Buffer& d : of(name))
+      if (find.query.match(d) == core::Query::Match::kYes) matching.push_back(find.projection.whole() ? d : find.projection.apply(d));
+    size_t at = from.cursor.empty() ? find.skip : static_cast<size_t>(from.cursor[0]);
+    size_t all = find.limit == 0 ? matching.size() : std::min<size_t>(matching.size(), find.skip + find.limit);
+    core::DocumentPage out;
+    out.snapshot = Lsn(lsn);
+    while (at < all && (from.documents == 0 || out.documents.size() < from.documents)) out.documents.push_back(matching[at++]);
+    if (at < all) out.cursor = Buffer(1, static_cast<char>(at));
+    co_return end(Result<core::DocumentPage>(std::move(out)));
+  }
   /// One document a page; the cursor is the next one's number.
-  io::Task<Reply<core::ExportPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override {
+  io::Task<Reply<core::DocumentPage>> export_page(Name name, Bytes cursor, uint64_t max_bytes) override {
     last_max_bytes = max_bytes;
     co_await begin("export_page", name);
     const auto& all = of(name);
     size_t at = cursor.empty() ? 0 : static_cast<size_t>(cursor[0]);
-    core::ExportPage out;
+    core::DocumentPage out;
     out.snapshot = Lsn(lsn);
     if (at < all.size()) out.documents.push_back(all[at]);
     if (at + 1 < all.size()) out.cursor = Buffer(1, static_cast<char>(at + 1));
-    co_return end(Result<core::ExportPage>(std::move(out)));
+    co_return end(Result<core::DocumentPage>(std::move(out)));
   }
 
   /// Two parts; the first names what is in `damage`.

@@ -111,6 +111,52 @@ TEST_F(ClientOperations, ExportsPageByPageAndSkipsEmptyOnes) {
   EXPECT_EQ(log_.size(), 3u);
 }
 
+TEST_F(ClientOperations, StreamsPageByPageAndSkipsEmptyOnes) {
+  Client& c = start({}, [](Peer& peer, Seen request) {
+    auto serve = [](Peer& p, Seen s) -> io::Task<bool> {
+      auto args = wire::parse_stream(s.args);
+      EXPECT_TRUE(args && s.op == Op::kStream);
+      EXPECT_EQ(args->query.query, map1("a", 1));
+      EXPECT_EQ(args->query.sort, map1("b", 1));
+      EXPECT_EQ(args->query.limit, 9u);
+      EXPECT_EQ(args->query.skip, 2u);
+      EXPECT_EQ(args->page, 3u);
+      EXPECT_EQ(args->bytes, 4u);
+      Buffer out;
+      msgpack::Writer w(out);
+      if (args->query.cursor.empty())
+        w.map(3).string("docs").array(1).map(0).string("cursor").binary("one").string("lsn").uint(9);
+      else if (args->query.cursor == "one")
+        w.map(3).string("docs").array(0).string("cursor").binary("two").string("lsn").uint(9);
+      else
+        w.map(2).string("docs").array(2).map(0).map(0).string("lsn").uint(9);
+      co_await p.answer(s.id, out);
+      co_return true;
+    };
+    return serve(peer, request);
+  });
+  FindStream stream =
+      c.collection("things").stream(map1("a", 1), {.limit = 9, .skip = 2, .sort = map1("b", 1), .projection = {}}, {.documents = 3, .bytes = 4});
+  auto page = run(stream.next());
+  ASSERT_TRUE(page && *page);
+  EXPECT_EQ((*page)->size(), 1u);
+  page = run(stream.next());
+  ASSERT_TRUE(page && *page);
+  EXPECT_EQ((*page)->size(), 2u);
+  EXPECT_EQ(stream.lsn(), Lsn(9));
+  page = run(stream.next());
+  ASSERT_TRUE(page);
+  EXPECT_FALSE(*page);
+  EXPECT_EQ(log_.size(), 3u);
+}
+
+TEST_F(ClientOperations, AStreamOfNoQueryAsksNothing) {
+  Client& c = start({}, silent());
+  FindStream stream = c.collection("x").stream("\x01");
+  EXPECT_EQ(run(stream.next()).error().code, Code::kBadRequest);
+  EXPECT_EQ(log_.size(), 0u);
+}
+
 TEST_F(ClientOperations, GeneratesIdsThatDifferAndHaveTheShape) {
   Client& c = start({}, silent());
   std::set<std::string> ids;

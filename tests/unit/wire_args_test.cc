@@ -157,6 +157,25 @@ TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_EQ(e->bytes, 5u);
 }
 
+TEST(StreamArgs, AreAQueryAndTheSizeOfAPage) {
+  Buffer b;
+  Writer(b).map(6).string("query").map(0).string("limit").uint(9).string("skip").uint(2).string("page").uint(3).string("bytes").uint(4).string("cursor").binary("t");
+  auto s = parse_stream(b);
+  ASSERT_TRUE(s);
+  EXPECT_EQ(s->query.limit, 9u);
+  EXPECT_EQ(s->query.skip, 2u);
+  EXPECT_EQ(s->query.cursor, "t");
+  EXPECT_EQ(s->page, 3u);
+  EXPECT_EQ(s->bytes, 4u);
+  auto many = parse_find_many_stream(b);
+  ASSERT_TRUE(many);
+  EXPECT_EQ(many->page, 9u) << "its limit is the page's";
+  EXPECT_FALSE(many->query.limit);
+  EXPECT_EQ(many->bytes, 0u);
+  EXPECT_FALSE(parse_stream("\x81\xa4page\xa1x"));
+  EXPECT_FALSE(parse_find_many_stream("\x81\xa5limit\xff"));
+}
+
 TEST(BatchArgs, GiveTheRequestsRaw) {
   Buffer b;
   Writer(b).map(1).string("requests").array(2).map(0).map(1).string("id").uint(4);
@@ -190,6 +209,8 @@ TEST(AllArgs, SurviveRandomBytes) {
     (void)parse_modify(b);
     (void)parse_batch(b);
     (void)parse_export(b);
+    (void)parse_stream(b);
+    (void)parse_find_many_stream(b);
   }
 }
 
