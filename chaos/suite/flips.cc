@@ -15,6 +15,9 @@ class Media {
         random_(options.seed, "media"),
         made_(make_small_directory(flip_shape(directory), options.mutants)),
         exam_(options, flip_shape(directory), made_.truth) {
+    // At rest: what nobody synced, such as index files, has reached the disk as well.
+    made_.disk->settle();
+    for (auto& disk : made_.earlier) disk->settle();
     exam_.check_sound(*made_.disk, "before any damage");
     exam_.result().configuration =
         fmt::format("directory={} documents={} hash_bits={}", directory, made_.truth.documents.size(),

@@ -57,7 +57,7 @@ class Reader {
     Code code = reply.result.error().code;
     if (code != Code::kCorrupt && !(io_errors && code == Code::kIo))
       seen_.wrong.push_back(fmt::format("{} failed with {}", what, reply.result.error().text()));
-    ++seen_.corrupt;
+    if (seen_.corrupt++ == 0) seen_.complaint = reply.result.error().message;
     return false;
   }
 
@@ -82,8 +82,8 @@ bool same(const SmallTruth& truth, const std::string& key, const std::optional<B
 }
 
 /// One sentence may stand for many documents.
-bool lost_the_log(const core::RepairReport& report) {
-  return std::any_of(report.lost.begin(), report.lost.end(),
+bool lost_the_log(const std::vector<std::string>& damage) {
+  return std::any_of(damage.begin(), damage.end(),
                      [](const std::string& s) { return s.contains("the log") || s.contains("missing"); });
 }
 
@@ -185,11 +185,41 @@ void MediaExam::judge(const Seen& seen, const SmallTruth& truth) {
     violation(fmt::format("a scan shows {} of {} documents", seen.scanned->size(), truth.documents.size()));
 }
 
-/// After a repair it opens and complains of nothing; what it tells was written at some time.
+// ---- Repairs ----
+
+Seen MediaExam::look_at_repaired(std::unique_ptr<sim::DiskModel> disk) {
+  Seen seen;
+  Reader reader(truth_, shape_.options(), seen);
+  Life life(std::move(disk), options_.seed, options_.mutants);
+  life.run([&](io::Host& host) { return reader.main(host); });
+  result_.hash = result_.hash * 31 + life.hash();
+  reader.end();
+  return seen;
+}
+
+/// A repair that is cut off leaves what was damaged, or what was repaired, or something between; never a loss that it did not mean. What it leaves is repaired.
+std::unique_ptr<sim::DiskModel> MediaExam::cut_off_repairs(const Outcome& outcome) {
+  Rng random = Rng(options_.seed, "repair").fork(where_);
+  std::unique_ptr<sim::DiskModel> disk = outcome.damaged->clone();
+  for (uint64_t cuts = random.below(3); cuts > 0; --cuts) {
+    static constexpr sim::IoKind kKinds[] = {sim::IoKind::kDisk, sim::IoKind::kSync};
+    sim::CrashPlan plan{.operation = 0, .kind = kKinds[random.below(2)], .moment = sim::Moment::kAfter, .how = sim::End::kPowerLoss};
+    plan.operation = random.between(1, plan.kind == sim::IoKind::kSync ? 12 : 80);
+    Life life(std::move(disk), random.below(UINT64_MAX), options_.mutants);
+    std::optional<Result<core::RepairReport>> report;
+    life.run([&](io::Host& host) { return repair_main(host, shape_.options(), report); }, plan);
+    result_.hash = result_.hash * 31 + life.hash();
+    result_.counts["repairs cut off"] += !report;
+    disk = life.node().disk().clone();
+    judge_half_repaired(look_at_repaired(disk->clone()), outcome);
+  }
+  return disk;
+}
+
 void MediaExam::repair(const Outcome& outcome) {
   // What cannot be read cannot be repaired either: the disk has to be replaced.
   if (!outcome.seen.complains() || outcome.verified.refused || io_errors) return;
-  Life life(outcome.damaged->clone(), options_.seed, options_.mutants);
+  Life life(cut_off_repairs(outcome), options_.seed, options_.mutants);
   std::optional<Result<core::RepairReport>> report;
   life.run([&](io::Host& host) { return repair_main(host, shape_.options(), report); });
   result_.hash = result_.hash * 31 + life.hash();
@@ -199,32 +229,44 @@ void MediaExam::repair(const Outcome& outcome) {
     return;
   }
   ++result_.counts["repairs"];
-  if ((*report)->lost_count != outcome.verified.report.damaged)
-    violation("repair gave up something else than verification found");
-  Seen seen;
-  Reader reader(truth_, shape_.options(), seen);
-  Life after(life.node().disk().clone(), options_.seed, options_.mutants);
-  after.run([&](io::Host& host) { return reader.main(host); });
-  result_.hash = result_.hash * 31 + after.hash();
-  reader.end();
-  judge_repaired(seen, **report);
+  if ((*report)->lost_count > outcome.verified.report.damaged)
+    violation("repair gave up more than verification found");
+  judge_repaired(look_at_repaired(life.node().disk().clone()), outcome.verified.report);
 }
 
-void MediaExam::judge_repaired(const Seen& seen, const core::RepairReport& report) {
-  if (seen.refused) violation("after its repair it was refused: " + seen.refused->text());
-  if (seen.corrupt > 0) violation("after its repair it still answers corrupt");
+uint64_t MediaExam::judge_versions(const Seen& seen, const std::string& when) {
   uint64_t differ = 0;
   for (const auto& [key, told] : seen.documents) {
     differ += !same(truth_, key, told);
     if (!told) continue;
     auto read = read_document(*told);
     bool written = read && truth_.values_after < read->state.value && read->state.value <= truth_.last_value;
-    if (!written) violation("after its repair " + key + " is what nobody wrote");
+    if (!written) violation(when + " " + key + " is what nobody wrote");
   }
+  return differ;
+}
+
+void MediaExam::judge_half_repaired(const Seen& seen, const Outcome& before) {
+  uint64_t differ = judge_versions(seen, "after half a repair");
+  const core::VerifyReport& damage = before.verified.report;
+  if (differ > damage.damaged && !lost_the_log(damage.damage))
+    violation(fmt::format("after half a repair {} documents have changed, but {} were damaged", differ, damage.damaged));
+  if (seen.refused && !before.seen.refused) violation("after half a repair it is refused: " + seen.refused->text());
+  if (before.seen.refused) return;
+  for (const std::string& id : seen.corrupt_ids)
+    if (std::ranges::find(before.seen.corrupt_ids, id) == before.seen.corrupt_ids.end())
+      violation("after half a repair " + id + " cannot be read, which it could be before: " + seen.complaint);
+}
+
+/// After a repair it opens and complains of nothing; what it tells was written at some time.
+void MediaExam::judge_repaired(const Seen& seen, const core::VerifyReport& damage) {
+  if (seen.refused) violation("after its repair it was refused: " + seen.refused->text());
+  if (seen.corrupt > 0) violation("after its repair it still answers corrupt");
+  uint64_t differ = judge_versions(seen, "after its repair");
   if (seen.scanned && seen.count && seen.scanned->size() != *seen.count)
     violation("after its repair count and scan differ");
-  if (differ > report.lost_count && !lost_the_log(report))
-    violation(fmt::format("{} documents changed in a repair that listed {}", differ, report.lost_count));
+  if (differ > damage.damaged && !lost_the_log(damage.damage))
+    violation(fmt::format("{} documents changed in a repair of which {} were damaged", differ, damage.damaged));
 }
 
 }  // namespace holdfast::chaos

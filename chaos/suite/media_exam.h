@@ -20,6 +20,7 @@ namespace holdfast::chaos {
 struct Seen {
   std::optional<Error> refused;
   uint64_t corrupt = 0;                                    ///< answers
+  std::string complaint;                                   ///< the first of them
   std::vector<std::string> corrupt_ids;                    ///< those of them that were about one document
   std::vector<std::string> wrong;                          ///< answers that are wrong by themselves
   std::map<std::string, std::optional<Buffer>> documents;  ///< what was told of each id
@@ -59,7 +60,7 @@ class MediaExam {
   };
   /// Damages a copy of the disk, and has it verified, opened and read whole.
   Outcome attempt(const sim::DiskModel& sound, std::string what, const Spoil& spoil);
-  /// Repairs what was complained of, unless nobody can.
+  /// Repairs what was complained of, unless nobody can; in most cases the power goes once or twice before the repair ends.
   void repair(const Outcome& outcome);
 
   Verified verify(std::unique_ptr<sim::DiskModel> disk);
@@ -72,7 +73,12 @@ class MediaExam {
 
  private:
   void judge(const Seen& seen, const SmallTruth& truth);
-  void judge_repaired(const Seen& seen, const core::RepairReport& report);
+  std::unique_ptr<sim::DiskModel> cut_off_repairs(const Outcome& outcome);
+  Seen look_at_repaired(std::unique_ptr<sim::DiskModel> disk);
+  void judge_half_repaired(const Seen& seen, const Outcome& before);
+  void judge_repaired(const Seen& seen, const core::VerifyReport& damage);
+  /// Of the documents that were told: how many are another version than the last, which nobody may be but for the damage.
+  uint64_t judge_versions(const Seen& seen, const std::string& when);
 
   const SeedOptions& options_;
   const SmallShape shape_;

@@ -28,6 +28,7 @@ constexpr std::array kMutants = {
     Mutant{"short-write-counts-as-done", "13", kSync, "a short write counts as done"},
     Mutant{"async-reports-more-durable", "own", kAsync, "the durable LSN is taken after the sync instead of before"},
     Mutant{"seal-claims-too-much", "own", kAsync, "a seal claims what no sync has covered"},
+    Mutant{"repair-believes-its-shard-too-early", "15", "bit-flips", "a repair names the shard that it wrote anew before that is durable"},
     Mutant{"quarantine-misses-reads", "own", "bit-flips", "a document whose newest version is damaged is answered from an older one"},
     Mutant{"quarantine-misses-scans", "own", "bit-flips", "a scan leaves out a document whose newest version is damaged"},
     // Files that are gone, another's or older.

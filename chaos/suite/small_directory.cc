@@ -121,11 +121,13 @@ Life::Life(std::unique_ptr<sim::DiskModel> disk, uint64_t seed, const std::vecto
   node_.replace_disk(std::move(disk));
 }
 
-bool Life::run(const sim::Main& main) {
+bool Life::run(const sim::Main& main, std::optional<sim::CrashPlan> crash) {
   bool ended = false;
   node_.on_end = [&ended](sim::End, int) { ended = true; };
   node_.start(main, {.cores = 1});
+  if (crash) node_.crash_at(*crash);
   world_.run({.until = seconds(600)});
+  node_.cancel_crash();
   hash_ = hash_ * 31 + world_.trace().hash();
   if (!ended) node_.kill(sim::End::kProcessDeath);
   return ended;

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,9 @@ class Life {
   Life(std::unique_ptr<sim::DiskModel> disk, uint64_t seed, const std::vector<std::string>& mutants);
 
   /// False: it neither ended nor can go on.
-  bool run(const sim::Main& main);
+  bool run(const sim::Main& main) { return run(main, std::nullopt); }
+  /// Cut off there, unless it ends before.
+  bool run(const sim::Main& main, std::optional<sim::CrashPlan> crash);
 
   sim::World& world() { return world_; }
   sim::Node& node() { return node_; }
