@@ -5,6 +5,7 @@
 
 #include "core/operand.h"
 #include "core/update_array.h"
+#include "core/update_operator.h"
 #include "core/update_positional.h"
 #include "core/value_order.h"
 #include "io/base/utf8.h"
@@ -18,38 +19,8 @@ using Action = UpdateNode::Action;
 
 namespace {
 
-using Creates = UpdateNode::Creates;
 using Demands = UpdateNode::Demands;
 using Part = UpdateNode::Part;
-
-struct Operator {
-  std::string_view name;
-  Action action;
-  Creates creates;
-};
-constexpr Operator kOperators[] = {
-    {"$set", Action::kSet, Creates::kAlways},
-    {"$setOnInsert", Action::kSetOnInsert, Creates::kDepends},
-    {"$unset", Action::kUnset, Creates::kNever},
-    {"$inc", Action::kIncrement, Creates::kAlways},
-    {"$mul", Action::kMultiply, Creates::kAlways},
-    {"$min", Action::kMin, Creates::kAlways},
-    {"$max", Action::kMax, Creates::kAlways},
-    {"$bit", Action::kBit, Creates::kAlways},
-    {"$currentDate", Action::kCurrentDate, Creates::kAlways},
-    {"$rename", Action::kRenameFrom, Creates::kNever},
-    {"$rename", Action::kRenameTo, Creates::kDepends},
-    {"$push", Action::kPush, Creates::kAlways},
-    {"$addToSet", Action::kAddToSet, Creates::kAlways},
-    {"$pull", Action::kPull, Creates::kNever},
-    {"$pullAll", Action::kPullAll, Creates::kNever},
-    {"$pop", Action::kPop, Creates::kNever},
-    {"$set", Action::kKeepId, Creates::kAlways},
-};
-
-const Operator& operator_of(Action action) { return *std::ranges::find(kOperators, action, &Operator::action); }
-
-bool on_arrays(Action action) { return action >= Action::kPush && action <= Action::kPop; }
 
 bool nests_within(Bytes value, int depth) {
   return depth >= 0 &&
@@ -57,8 +28,6 @@ bool nests_within(Bytes value, int depth) {
 }
 
 }  // namespace
-
-std::string_view operator_name(Action action) { return operator_of(action).name; }
 
 class UpdateCompiler {
  public:
@@ -115,8 +84,8 @@ class UpdateCompiler {
   }
 
   Result<> one_operator(Bytes name, Bytes operands) {
-    const Operator* known = std::ranges::find(kOperators, name, &Operator::name);
-    if (known == std::end(kOperators))
+    const UpdateOperator* known = find_operator(name);
+    if (known == nullptr)
       return fail(Code::kUnsupported,
                   fmt::format("{} in an update is not supported{}", shown(name), first_path(operands)));
     Cursor at(operands);
@@ -159,7 +128,8 @@ class UpdateCompiler {
     bool id = path.first().name == "_id";
     if (id && ((action != Action::kSet && action != Action::kSetOnInsert) || path.components().size() > 1))
       return refuse(Code::kBadRequest, "_id never changes");
-    HF_CHECK_OK(check_operand(action, operand));
+    auto fits = check_operand(action, operand);
+    if (!fits) return refuse(fits.error().code, fits.error().message);
     Entry entry{std::move(path), id && action == Action::kSet ? Action::kKeepId : action, operand};
     // A value in the new place, or an array with values in it.
     int depth = update_.limits_.depth - static_cast<int>(entry.path.components().size());
@@ -249,57 +219,6 @@ class UpdateCompiler {
                                                shown(update_.filters_[i].identifier)));
   }
 
-  Result<> check_operand(Action action, Bytes operand) const {
-    Value v = head_of(operand);
-    auto must_be = [&](std::string_view what) {
-      return refuse(Code::kBadRequest, fmt::format("the operand must be {}, not {}", what, type_name(v.kind)));
-    };
-    switch (action) {
-      case Action::kIncrement:
-        return is_number(v.kind) ? Result<>() : must_be("a number");
-      case Action::kMultiply:
-        return is_number(v.kind) ? Result<>() : must_be("a number");
-      case Action::kBit:
-        return v.kind == Kind::kMap ? check_bits(operand) : must_be("a document of and, or, xor");
-      case Action::kCurrentDate:
-        if (v.kind == Kind::kBool && v.boolean) return {};
-        return v.kind == Kind::kMap ? check_date(operand) : must_be("true or {$type: \"date\"}");
-      default:
-        return {};
-    }
-  }
-
-  Result<> check_bits(Bytes operations) const {
-    Cursor at(operations);
-    Value head;
-    at.next(head);
-    if (head.count == 0) return refuse(Code::kBadRequest, "there must be one of and, or, xor");
-    for (uint32_t i = 0; i < head.count; ++i) {
-      Bytes name;
-      at.string(name);
-      Bytes bits = at.raw();
-      if (name != "and" && name != "or" && name != "xor")
-        return refuse(Code::kUnsupported, fmt::format("{} is not supported, only and, or, xor are", shown(name)));
-      if (!signed_integer(head_of(bits)))
-        return refuse(Code::kBadRequest, fmt::format("the operand of {} must be a signed integer of 64 bits", name));
-    }
-    return {};
-  }
-
-  Result<> check_date(Bytes operand) const {
-    Cursor at(operand);
-    Value head, type;
-    Bytes name;
-    at.next(head);
-    if (head.count != 1 || !at.string(name) || name != "$type")
-      return refuse(Code::kBadRequest, "the operand must be true or {$type: \"date\"}");
-    at.next(type);
-    if (type.kind == Kind::kString && type.bytes == "date") return {};
-    if (type.kind == Kind::kString && type.bytes == "timestamp")
-      return refuse(Code::kUnsupported, "$type \"timestamp\" is not supported, only \"date\" is");
-    return refuse(Code::kBadRequest, "$type must be \"date\"");
-  }
-
   static Bytes prefix(const Path& path, size_t components) {
     Bytes last = path.components()[components - 1].name;
     return path.text().substr(0, static_cast<size_t>(last.data() + last.size() - path.text().data()));
@@ -376,32 +295,6 @@ class UpdateCompiler {
 
 Result<Update> Update::compile(Bytes update, Bytes array_filters, const DocumentLimits& limits) {
   return UpdateCompiler(limits).compile(update, array_filters);
-}
-
-// The text with the document's `_id`: in place of an equal one, else in front.
-Result<Update::Applied> Update::replace(Bytes document, const UpdateContext& context) const {
-  Bytes text(text_.data(), text_.size());
-  std::optional<Bytes> old_id = find_id(document), new_id = find_id(text);
-  if (!old_id && !context.insert) return fail(Code::kCorrupt, "a stored document has no _id");
-  if (old_id && new_id && !equal(*old_id, *new_id))
-    return fail(Code::kBadRequest,
-                "the new document has another _id: _id never changes; delete the document and insert another");
-  Applied applied;
-  Buffer& out = applied.document;
-  if (!old_id) {
-    out = text;
-  } else if (new_id) {
-    auto at = static_cast<size_t>(new_id->data() - text.data());
-    out.append(text.substr(0, at)).append(*old_id).append(text.substr(at + new_id->size()));
-  } else {
-    Cursor at(text);
-    Value head;
-    at.next(head);
-    msgpack::Writer(out).map(head.count + 1).string("_id").raw(*old_id).raw(text.substr(text.size() - at.remaining()));
-  }
-  HF_CHECK_OK(check_document_size(out.size(), limits_));
-  if (out != document) applied.outcome = Outcome::kChanged;
-  return applied;
 }
 
 }  // namespace holdfast::core

@@ -19,8 +19,10 @@
 //  5. Work is bounded: a node of the tree is visited once, but below `$[]` and `$[id]`, where visits are counted
 //     (kMaxSteps).
 //
-// Sources: update.cc compiles, update_apply.cc walks, update_positional.h has positional parts, update_array.h the
-// operators on arrays, increment.h the arithmetic.
+// Sources. Compiling: update.cc, with update_operator.h (names of operators, checks of operands). Applying, as
+// update_applier.h declares it: update_apply.cc walks, update_elements.cc does so for `$[]` and `$[id]`,
+// update_values.cc has what operators make of one value. Both: update_positional.h has positional parts, update_array.h
+// the operators on arrays, increment.h the arithmetic.
 // Immutable after compile(), owns what it needs: may be shared by any cores.
 #pragma once
 

@@ -1,6 +1,6 @@
 // Update operators on arrays: $push, $addToSet, $pull, $pullAll, $pop. What each means is in OPERATORS.md.
 //
-// Place in the system: update.cc compiles an operand once, update_apply.cc asks for what becomes of an array. Elements
+// Place in the system: update.cc compiles an operand once, update_values.cc asks for what becomes of an array. Elements
 // that stay keep their bytes; the array's head is written anew only when the count changes. Sources:
 // update_array_compile.cc, update_array.cc.
 //

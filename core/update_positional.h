@@ -2,7 +2,7 @@
 // for. What each means is in OPERATORS.md.
 //
 // Place in the system: update.cc asks what a part is and for the filters; update_apply.cc puts a number in the place of
-// `$` before its walk, and joins what several parts do to one element. Pure.
+// `$` before its walk, and update_elements.cc joins what several parts do to one element. Pure.
 #pragma once
 
 #include "core/update.h"
