@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <bit>
+
 #include "core/operand.h"
 #include "core/update_array.h"
 #include "core/update_operator.h"
@@ -283,7 +285,10 @@ class UpdateCompiler {
     leaf.array = std::move(entry.array);
     leaf.creates = operator_of(entry.action).creates;
     leaf.refuses_scalars = on_arrays(entry.action);
-    if (leaf.array) leaf.weight += leaf.operand.size() / 8 * (1 + leaf.array->sort.size());
+    if (!leaf.array) return;
+    // A value may have one byte only; to sort n of them takes n log n looks at each path.
+    uint64_t bytes = leaf.operand.size();
+    leaf.weight += bytes / 8 + bytes * static_cast<uint64_t>(std::bit_width(bytes)) * leaf.array->sort.size();
   }
 
   Update update_;

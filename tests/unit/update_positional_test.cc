@@ -317,6 +317,25 @@ TEST(UpdatePositional, OwnsWhatItNeeds) {
                                        "longer than the small ones'}, {}]}")));
 }
 
+// Pushed to each of many arrays and sorted there: what that costs is more than the bytes that are pushed.
+TEST(UpdatePositional, CountsWhatItTakesToSort) {
+  auto numbers = [](int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += (i ? ", " : "") + std::to_string(i * 79 % 127);
+    return out;
+  };
+  std::string arrays;
+  for (int i = 0; i < 5000; ++i) arrays += i ? ", []" : "[]";
+  Buffer document = mp("{_id: 1, a: [" + arrays + "]}");
+  auto push = [&](std::string_view modifiers) {
+    return Update::compile(mp("{'$push': {'a.$[]': {'$each': [" + numbers(1000) + "]" + std::string(modifiers) + "}}}"))->apply(document);
+  };
+  EXPECT_TRUE(push(", '$slice': 0"));
+  auto sorted = push(", '$slice': 0, '$sort': 1");
+  ASSERT_FALSE(sorted);
+  EXPECT_EQ(sorted.error().code, Code::kTooLarge);
+}
+
 TEST(UpdatePositional, AnswersOnBrokenDocuments) {
   Update u = std::move(*Update::compile(mp("{'$set': {'a.$[].b': 2, 'c.$': 1}, '$inc': {'a.$[x].c.$[]': 1}}"), mp("[{'x.b': 1}]")));
   Buffer document = mp("{_id: 1, a: [{b: 1, c: [1, 2]}, {b: 2}], c: [1, 2]}");
