@@ -166,6 +166,15 @@ TEST_F(ModifyTest, UpsertsInsertWhatTheQueryAsksForByEqualityAndTheUpdate) {
   });
 }
 
+TEST_F(ModifyTest, UpsertsByIdInsertTheOneOfEqualityWhateverElseIsCompared) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    EXPECT_EQ(co_await t.one(upsert(R"({"_id":{"$eq":1,"$ne":2}})", R"({"$set":{"n":1}})")), "0 0 new 1");
+    EXPECT_EQ(co_await t.many(upsert(R"({"_id":{"$not":{"$eq":3},"$eq":4}})", R"({"$set":{"n":1}})")), "0 0 new 4");
+    EXPECT_EQ(co_await t.one(update(R"({"_id":{"$eq":1,"$ne":4}})", R"({"$set":{"n":2}})")), "1 1");
+    EXPECT_EQ(co_await t.all(), R"({"_id":1,"n":2} {"_id":4,"n":1})");
+  });
+}
+
 TEST_F(ModifyTest, UpsertsThatCannotMakeADocumentSayWhy) {
   run([](ModifyTest& t) -> io::Task<void> {
     co_await t.insert(R"({"_id":"a","n":1})");
