@@ -278,6 +278,27 @@ TEST_F(ModifyTest, ManyWhoTakeTheFirstOfAQueueGetDifferentOnes) {
   });
 }
 
+// In a closed loop: whoever has taken one asks for the next at once.
+TEST_F(ModifyTest, NobodyWhoTakesTheFirstOfAQueueIsLeftWithoutOne) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int i = 0; i < 600; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"at":{}}})", i, 1000 - i));
+    int taken = 0, others = 0;
+    for (int i = 0; i < 64; ++i)
+      co_await t.begin([&t, &taken, &others, i]() -> io::Task<void> {
+        for (;;) {
+          Modification m = removal("{}");
+          if (i % 2) m.of.sort = *Sort::compile(pack(R"({"at":1})"));
+          std::string said = co_await t.one(std::move(m));
+          if (said == "0 0") co_return;
+          ++(said == "1 1" ? taken : others);
+        }
+      });
+    co_await t.settle();
+    EXPECT_EQ(taken, 600);
+    EXPECT_EQ(others, 0) << "conflicts";
+  });
+}
+
 // Whoever asks while a collection is dropped and made again gets an answer about one of the two.
 TEST_F(ModifyTest, DropsWhileManyAreModifiedLeaveNothingLocked) {
   run([](ModifyTest& t) -> io::Task<void> {
