@@ -20,7 +20,8 @@ Value head_of(Bytes value) {
 
 bool is_map(Bytes value) { return !value.empty() && head_of(value).kind == Kind::kMap; }
 
-/// Calls `take(key, raw value)` for every pair of a map whose values may be anything; nil values count as absent, and are told to `nil(key)`.
+/// Calls `take(key, raw value)` for every pair of a map whose values may be anything; nil values count as absent, and
+/// are told to `nil(key)`.
 template <class F, class G>
 Result<> each_pair(Bytes args, F take, G nil) {
   if (args.empty() || args == "\xc0") return {};
