@@ -73,9 +73,9 @@ Result<StreamArgs> parse_find_many_stream(Bytes args);
 Result<Bytes> parse_find_by_id(Bytes args);
 
 /// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map, array_filters?: [map]}`.
-/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it. A filter that is missing, and arguments of other
-/// names, are refused: a slip must not change every document. Errors: kBadRequest, kUnsupported (another argument,
-/// naming it).
+/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it. A filter that is missing, and arguments of
+/// other names, are refused: a slip must not change every document. Errors: kBadRequest, kUnsupported (another
+/// argument, naming it).
 struct ModifyArgs {
   Bytes filter;      ///< a map
   Bytes update;      ///< a map; empty when absent
