@@ -23,6 +23,16 @@ uint64_t plus(uint64_t a, uint64_t b) { return b > UINT64_MAX - a ? UINT64_MAX :
 }  // namespace
 
 io::Task<Result<DocumentPage>> Cursors::page(Ask ask) {
+  bool skips = ask.find->sort.any() && ask.find->skip > 0;
+  uint64_t bytes = std::min(std::max(ask.bytes, skips ? kSkipBytes : 0), shared_.options.pages_bytes);
+  SOMETIMES(room_.free() < bytes, "page-waits-for-room");
+  co_await room_.acquire(bytes);
+  auto page = co_await page_in_room(ask);
+  room_.release(bytes);
+  co_return page;
+}
+
+io::Task<Result<DocumentPage>> Cursors::page_in_room(const Ask& ask) {
   drop_idle();
   if (!ask.cursor.empty()) {
     HF_CO_TRY(at, take_token(ask));

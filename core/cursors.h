@@ -12,7 +12,7 @@
 //
 // Bounds. Number: when there is no room one that is done makes way, else the one that was idle longest, if that is long enough, else the new one is refused. Age: one
 // idle too long is dropped (kCursorExpired); a snapshot too old, or whose history takes too much memory, is let go (kSnapshotTooOld). Memory of a page: its
-// bytes. A page in the making keeps its snapshot until it is made.
+// bytes; of all that are in the making EngineOptions::pages_bytes, the others wait. A page in the making keeps its snapshot until it is made.
 //
 // Crash behaviour: nothing is durable; the incarnation in a token tells it from those of other lives.
 #pragma once
@@ -28,7 +28,7 @@ namespace holdfast::core {
 
 class Cursors {
  public:
-  Cursors(EngineShared& shared, uint64_t incarnation) : shared_(shared), incarnation_(incarnation), ahead_(shared.options.page_ahead_bytes) {}
+  Cursors(EngineShared& shared, uint64_t incarnation) : shared_(shared), incarnation_(incarnation), ahead_(shared.options.page_ahead_bytes), room_(shared.options.pages_bytes) {}
 
   struct Ask {
     std::string database;
@@ -63,6 +63,7 @@ class Cursors {
   using Place = std::tuple<bool, int64_t, uint64_t>;  // not done, when used, id
   static Place place(uint64_t id, const Cursor& c) { return {!c.done, c.used.ns, id}; }
 
+  io::Task<Result<DocumentPage>> page_in_room(const Ask& ask);
   struct Begun {
     std::optional<uint64_t> id;  ///< none: there is nothing of that name
     Lsn snapshot;
@@ -90,6 +91,7 @@ class Cursors {
   EngineShared& shared_;
   uint64_t incarnation_;
   PageAhead ahead_;
+  io::Semaphore room_;  // bytes that pages in the making have not taken
   uint64_t last_id_ = 0;
   uint64_t aged_through_ = 0;           // all up to that id have been looked at for their age
   std::map<uint64_t, Cursor> cursors_;  // in the order in which they began

@@ -36,7 +36,7 @@ struct EngineOptions {
   uint32_t max_databases = 64;
   uint32_t max_collections = 100'000;
   uint32_t requests_per_shard = 4096;  ///< evaluating or waiting for commit; more wait at admission
-  uint32_t scan_yield_documents = 128; ///< documents between two yields of a scan
+  uint32_t scan_yield_documents = 128; ///< documents between two yields of a scan; of an entry over many documents eight times as many
   uint64_t scan_chunk_bytes = 256 << 10;
   uint32_t index_tail_min = 4096;
   // Cursors of streams and exports (cursors.h).
@@ -47,6 +47,7 @@ struct EngineOptions {
   Duration snapshot_age = seconds(3600);     ///< the longest that a cursor keeps its snapshot
   uint64_t history_bytes = uint64_t{256} << 20;     ///< what snapshots may keep in memory; beyond, the older half of the cursors loses theirs
   uint64_t page_ahead_bytes = uint64_t{64} << 20;   ///< what sorted pages keep for the pages after them, all cursors together
+  uint64_t pages_bytes = uint64_t{256} << 20;       ///< of pages in the making, all together; a page may pass its own by one document
   uint64_t page_scan_bytes = uint64_t{256} << 20;   ///< how much a page without a sort looks at before it ends, however little it found
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)

@@ -121,7 +121,9 @@ Result<> EngineCore::intact(CollectionRef c) {
 
 io::Task<Result<>> EngineCore::apply_entry(const Entry& entry) {
   EffectReader effects(entry.effects);
+  uint32_t done = 0;
   while (std::optional<Effect> effect = effects.next()) {
+    if (rest_is_due(done)) co_await io::yield();
     if (effect->kind != EffectKind::kCatalog) {
       if (!mine(*effect)) continue;
       if (std::optional<int> change = try_apply(entry.lsn, *effect)) {

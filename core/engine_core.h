@@ -143,8 +143,8 @@ class EngineCore {
   /// The same of documents that were read at `snapshot`. True: none that is to be written has changed since. When it returns, everything is applied that
   /// was pending for them.
   io::Task<Evaluated<bool>> prepare_changes(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot);
-  /// Adds the pending versions (none when `entry` is null) and unlocks. The LSN of `entry` is known.
-  void finish(CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry);
+  /// Adds the pending versions (none when `entry` is null) and unlocks. The LSN of `entry` is known. `items` outlive the task.
+  io::Task<void> finish(CollectionRef c, const std::vector<PreparedWrite*>& items, SubmissionRef entry);
 
   /// A lock that is no document's, see turn_key().
   io::Task<Overlay::Locked> take_turn(CollectionRef c, Bytes key);
@@ -263,6 +263,8 @@ class EngineCore {
     SubmissionRef rests_on;
   };
 
+  /// Counts a document of an entry, which may have a million: whether others are to run before it.
+  bool rest_is_due(uint32_t& documents) const { return ++documents % (uint64_t{8} * shared_.options.scan_yield_documents) == 0; }
   Slot& slot(DatabaseId database, ShardId shard);
   std::vector<Slot*> slots_of(DatabaseId database);
   Lsn horizon() const { return snapshots_.empty() ? applied_ : *snapshots_.begin(); }

@@ -86,7 +86,15 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
   io::Task<Reply<std::vector<Buffer>>> find_by_key(Name name, const Find& find);
   io::Task<Reply<Modified>> modify_by_key(Name name, const Modification& change);
+  io::Task<std::optional<Reply<Modified>>> try_first(Name name, const Modification& change);
   io::Task<Reply<Modified>> modify_first(Name name, const Modification& change);
+  /// A lock that requests with the same query take one after the other, each until it ends it. Who waits for one holds nothing else.
+  struct Turn {
+    CoreId at;
+    Overlay::Locked lock;
+  };
+  io::Task<Turn> take_turn(CollectionRef c, const Query& query);
+  io::Task<void> end_turn(Turn turn);
   using ModifyThere = io::Task<Reply<Modified>> (EngineImpl::*)(Name name, const Modification& change);
   /// `modify`, and when nothing matches, an insert. Upserts with the same query take turns, so that two never both insert.
   io::Task<Reply<Modified>> upsert_in_turn(Name name, const Modification& change, ModifyThere modify);

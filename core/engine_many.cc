@@ -46,7 +46,7 @@ io::Task<void> EngineImpl::finish_all(CollectionRef c, const CoreItems& by_core,
 }
 
 io::Task<bool> EngineImpl::finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry) {
-  core.finish(c, items, entry);
+  co_await core.finish(c, items, entry);
   co_return true;
 }
 

@@ -76,26 +76,35 @@ io::Task<Reply<Modified>> EngineImpl::modify_by_key(Name name, const Modificatio
   }
 }
 
-/// What a scan finds; again while others win the race for it.
+/// What a scan finds. Nothing: others won the race for it.
+io::Task<std::optional<Reply<Modified>>> EngineImpl::try_first(Name name, const Modification& change) {
+  auto [ref, snapshot] = co_await open_snapshot(name);
+  if (!ref) co_return Reply<Modified>{Modified{}, snapshot};
+  auto found = co_await scan(*ref, snapshot, change.of, kMaxEntryEffects);
+  co_await close_snapshot(snapshot);
+  if (!found) co_return Reply<Modified>{fail(found), snapshot};
+  if (found->empty()) co_return Reply<Modified>{Modified{}, snapshot};
+  ShardId shard = shard_of(found->front().key, shared_.settings.shard_count);
+  EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = found->front().key};
+  // The first in an order is the first only as long as it is what it was.
+  if (change.of.sort.any() && !MUTANT("first-may-have-changed")) target.unchanged_since = snapshot;
+  auto done = co_await at_shard<Modified>(shard, [&target, &change](EngineCore& core) { return core.modify(target, change); });
+  if (done.stale || (done.result && done.result->matched == 0)) co_return std::nullopt;
+  co_return Reply<Modified>{std::move(done.result), done.lsn};
+}
+
+/// Who has lost a race takes turns with others of the same query that have. Else, of many who take the first of a queue, some would lose again and again.
 io::Task<Reply<Modified>> EngineImpl::modify_first(Name name, const Modification& change) {
   HF_ASSERT(change.of.wanted() == 1, "one document is to be modified");
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto [ref, snapshot] = co_await open_snapshot(name);
-    if (!ref) co_return Reply<Modified>{Modified{}, snapshot};
-    auto found = co_await scan(*ref, snapshot, change.of, kMaxEntryEffects);
-    co_await close_snapshot(snapshot);
-    if (!found) co_return Reply<Modified>{fail(found), snapshot};
-    if (found->empty()) co_return Reply<Modified>{Modified{}, snapshot};
-    ShardId shard = shard_of(found->front().key, shared_.settings.shard_count);
-    EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = found->front().key};
-    // The first in an order is the first only as long as it is what it was.
-    if (change.of.sort.any() && !MUTANT("first-may-have-changed")) target.unchanged_since = snapshot;
-    auto done = co_await at_shard<Modified>(shard, [&target, &change](EngineCore& core) { return core.modify(target, change); });
-    if (done.stale) continue;
-    if (!done.result || done.result->matched > 0) co_return Reply<Modified>{std::move(done.result), done.lsn};
-    SOMETIMES(true, "filtered-change-lost-the-race");
-  }
-  co_return Reply<Modified>{fail(Code::kConflict, "other writers changed every candidate meanwhile: try again"), Lsn()};
+  std::optional<Turn> turn;
+  std::optional<Reply<Modified>> done = co_await try_first(name, change);
+  SOMETIMES(!done, "filtered-change-lost-the-race");
+  if (!done && !change.upsert)  // an upsert has its turn already
+    if (Named named = co_await lookup(name, committed_lsn()); named.ref) turn = co_await take_turn(*named.ref, change.of.query);
+  for (int attempt = 1; !done && attempt < kAttempts; ++attempt) done = co_await try_first(name, change);
+  if (turn) co_await end_turn(*turn);
+  if (!done) co_return Reply<Modified>{fail(Code::kConflict, "other writers changed every candidate meanwhile: try again"), Lsn()};
+  co_return std::move(*done);
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_one(Name name, const Modification& change) {
@@ -108,18 +117,27 @@ io::Task<Reply<Modified>> EngineImpl::modify_one(Name name, const Modification& 
   co_return done;
 }
 
-// ---- Upsert ----
+// ---- Turns and upserts ----
+
+io::Task<EngineImpl::Turn> EngineImpl::take_turn(CollectionRef c, const Query& query) {
+  Buffer key = turn_key(query);
+  CoreId at = shared_.core_of(shard_of(key, shared_.settings.shard_count));
+  EngineCore& core = *shared_.cores[at.value];
+  co_return Turn{at, co_await io::call_on<Overlay::Locked>(host_.cores, at, [&core, c, k = Bytes(key)] { return core.take_turn(c, k); })};
+}
+
+io::Task<void> EngineImpl::end_turn(Turn turn) {
+  EngineCore& core = *shared_.cores[turn.at.value];
+  co_await io::call_on<bool>(host_.cores, turn.at, [&core, turn] { return end_turn_on(core, turn.lock); });
+}
 
 /// When nothing matches. The turn is kept until what was inserted can be found.
 io::Task<Reply<Modified>> EngineImpl::upsert_in_turn(Name name, const Modification& change, ModifyThere modify) {
-  Buffer key = turn_key(change.of.query);
-  CoreId at = shared_.core_of(shard_of(key, shared_.settings.shard_count));
-  EngineCore& core = *shared_.cores[at.value];
   for (;;) {
     Result<CollectionRef> ref = co_await resolve(name);
     if (!ref) co_return refuse<Modified>(ref);
-    auto turn = co_await io::call_on<Overlay::Locked>(host_.cores, at, [&core, c = *ref, k = Bytes(key)] { return core.take_turn(c, k); });
-    if (MUTANT("upserts-take-no-turns")) co_await io::call_on<bool>(host_.cores, at, [&core, turn] { return end_turn_on(core, turn); });
+    Turn turn = co_await take_turn(*ref, change.of.query);
+    if (MUTANT("upserts-take-no-turns")) co_await end_turn(turn);
     Reply<Modified> done = co_await (this->*modify)(name, change);
     bool stale = false;
     if (done.result && done.result->matched == 0) {
@@ -127,7 +145,7 @@ io::Task<Reply<Modified>> EngineImpl::upsert_in_turn(Name name, const Modificati
       stale = inserted.stale;
       done = {std::move(inserted.result), std::max(done.lsn, inserted.lsn)};
     }
-    if (!MUTANT("upserts-take-no-turns")) co_await io::call_on<bool>(host_.cores, at, [&core, turn] { return end_turn_on(core, turn); });
+    if (!MUTANT("upserts-take-no-turns")) co_await end_turn(turn);
     if (!stale) co_return done;
   }
 }

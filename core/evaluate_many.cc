@@ -7,11 +7,13 @@ namespace holdfast::core {
 
 io::Task<Evaluated<bool>> EngineCore::prepare_inserts(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Repeat repeat) {
   if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
+  uint32_t done = 0;
   for (PreparedWrite* item : items) {
+    if (rest_is_due(done)) co_await io::yield();
     item->locked = co_await overlay_.lock({c.collection, item->key});
     Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
     if (!now) {
-      finish(c, items, nullptr);
+      co_await finish(c, items, nullptr);
       co_return Evaluated<bool>{fail(now), seen()};
     }
     item->rests_on = now->pending;
@@ -24,11 +26,13 @@ io::Task<Evaluated<bool>> EngineCore::prepare_inserts(CollectionRef c, Lsn after
 io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot) {
   if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
   bool unchanged = true;
+  uint32_t done = 0;
   for (PreparedWrite* item : items) {
+    if (rest_is_due(done)) co_await io::yield();
     item->locked = co_await overlay_.lock({c.collection, item->key});
     Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
     if (!now) {
-      finish(c, items, nullptr);
+      co_await finish(c, items, nullptr);
       co_return Evaluated<bool>{fail(now), seen()};
     }
     if (MUTANT("update-many-trusts-its-snapshot")) continue;
@@ -43,9 +47,11 @@ io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after
   co_return Evaluated<bool>{unchanged, seen()};
 }
 
-void EngineCore::finish(CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry) {
+io::Task<void> EngineCore::finish(CollectionRef c, const std::vector<PreparedWrite*>& items, SubmissionRef entry) {
+  uint32_t done = 0;
   for (PreparedWrite* item : items) {
     if (!item->locked) continue;
+    if (rest_is_due(done)) co_await io::yield();
     if (entry && item->writes) item->locked->second.add({entry, item->kind == EffectKind::kPut, item->body});
     overlay_.unlock(item->locked);
     item->locked = nullptr;

@@ -142,7 +142,9 @@ class QueryCompiler {
   Result<> field(Bytes text, Bytes value, Conjunction& out) {
     At here(*this, Path::shown(text));
     Tests tests;
-    if (is_operator(first_key(value))) {
+    bool operates = is_operator(first_key(value));
+    if (&out == query_.root_.get() && text == "_id") note_id(operates ? msgpack::lookup(value, "$eq") : value);
+    if (operates) {
       HF_CHECK_OK(operators(value, tests));
     } else {
       HF_TRY(test, compare_with(Operator::kEqual, value));
@@ -153,12 +155,15 @@ class QueryCompiler {
       HF_TRY(path, Path::parse(text));
       if (path.positions() > Path::kMaxPositions)
         return fail(Code::kTooLarge, fmt::format("a path in a query holds at most {} array positions, there are more {}", Path::kMaxPositions, place()));
-      bool id = &out == query_.root_.get() && text == "_id" && test.op == Operator::kEqual && !test.negated;
-      if (id && !query_.id_key_)
-        if (auto key = id_key(equal_operand_)) query_.id_key_ = std::move(*key);
       out.conditions.push_back({std::move(path), std::move(test), next_order_++});
     }
     return {};
+  }
+
+  // The first `_id` that is asked for by equality. The same equalities make an upsert's document (modification.h).
+  void note_id(std::optional<Bytes> equal) {
+    if (!equal || query_.id_key_) return;
+    if (auto key = id_key(*equal)) query_.id_key_ = std::move(*key);
   }
 
   Result<> count_one() { return ++conditions_ > Query::kMaxConditions ? too_many() : Result<>(); }
@@ -223,9 +228,7 @@ class QueryCompiler {
   Result<Query::Test> compare_with(Operator op, Bytes operand) {
     Query::Test test{.op = op, .behind_operand = Cursor(operand)};
     test.behind_operand.next(test.operand);
-    if (op == Operator::kEqual)
-      equal_operand_ = operand;
-    else if (test.operand.is_container()) {
+    if (op != Operator::kEqual && test.operand.is_container()) {
       test.more = std::make_unique<Query::Test::More>();
       test.more->values.push_back(operand);
     }
@@ -389,7 +392,6 @@ class QueryCompiler {
   std::vector<std::string> place_;
   size_t conditions_ = 0;
   uint32_t next_order_ = 0;
-  Bytes equal_operand_;  // of the newest test by equality
 };
 
 Result<Query> Query::compile(Bytes query) { return QueryCompiler().compile(query); }

@@ -129,6 +129,7 @@ class CursorsSuite {
     e.snapshot_age = time("cursors.age-ms", 200, 3'600'000);
     e.page_ahead_bytes = settings_.log_between("cursors.ahead-bytes", 8, 256 << 10, 256 << 10);
     e.page_scan_bytes = settings_.log_between("cursors.scan-bytes", 200, 1 << 20, 1 << 20);
+    e.pages_bytes = settings_.log_between("cursors.room-bytes", 100, 256 << 20, 256 << 20);
     c.limits.export_part_bytes = settings_.log_between("cursors.page-bytes", 200, 64 << 10, 64 << 10);
     return c;
   }

@@ -1,5 +1,7 @@
 #include "io/wire/args.h"
 
+#include "io/base/utf8.h"
+
 namespace holdfast::wire {
 namespace {
 
@@ -18,9 +20,10 @@ Value head_of(Bytes value) {
 
 bool is_map(Bytes value) { return !value.empty() && head_of(value).kind == Kind::kMap; }
 
-/// Calls `take(key, raw value)` for every pair of a map whose values may be anything; nil values count as absent.
-template <class F>
-Result<> each_pair(Bytes args, F take) {
+/// Calls `take(key, raw value)` for every pair of a map whose values may be anything; nil values count as absent, and
+/// are told to `nil(key)`.
+template <class F, class G>
+Result<> each_pair(Bytes args, F take, G nil) {
   if (args.empty() || args == "\xc0") return {};
   Cursor in(args);
   Value head, key;
@@ -30,9 +33,23 @@ Result<> each_pair(Bytes args, F take) {
       return bad("every key of args must be a string");
     Bytes value = in.raw();
     if (!in.ok()) return bad("args are cut short");
-    if (value != "\xc0") HF_CHECK_OK(take(key.bytes, value));
+    if (value == "\xc0")
+      nil(key.bytes);
+    else
+      HF_CHECK_OK(take(key.bytes, value));
   }
   return {};
+}
+
+template <class F>
+Result<> each_pair(Bytes args, F take) {
+  return each_pair(args, take, [](Bytes) {});
+}
+
+/// For messages.
+std::string shown_key(Bytes key) {
+  constexpr size_t kShown = 64;
+  return is_utf8(key) && key.size() <= kShown ? '"' + std::string(key) + '"' : "argument of such a name";
 }
 
 Result<> take_map(std::string_view name, Bytes value, Bytes& out) {
@@ -219,7 +236,7 @@ Result<Bytes> parse_find_by_id(Bytes args) {
 
 Result<ModifyArgs> parse_modify(Bytes args) {
   ModifyArgs out;
-  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+  auto take = [&](Bytes key, Bytes value) -> Result<> {
     if (key == "filter") return take_map(key, value, out.filter);
     if (key == "update") return take_map(key, value, out.update);
     if (key == "sort") return take_sort(value, out.sort);
@@ -228,8 +245,13 @@ Result<ModifyArgs> parse_modify(Bytes args) {
     if (key == "upsert") return take_bool(key, value, out.upsert);
     if (key == "return") return take_bytes(key, value, out.returns);
     if (key == "array_filters") return take_array(key, value, out.array_filters);
-    return {};
+    return fail(Code::kUnsupported, "an operation that changes documents takes no " + shown_key(key));
+  };
+  // Go's map without fields is nil.
+  HF_CHECK_OK(each_pair(args, take, [&out](Bytes key) {
+    if (key == "filter") out.filter = kEmptyMap;
   }));
+  if (out.filter.empty()) return bad("there must be a filter: the empty one, {}, matches all documents");
   return out;
 }
 

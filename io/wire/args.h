@@ -73,9 +73,11 @@ Result<StreamArgs> parse_find_many_stream(Bytes args);
 Result<Bytes> parse_find_by_id(Bytes args);
 
 /// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map, array_filters?: [map]}`.
-/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it.
+/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it. A filter that is missing, and arguments of
+/// other names, are refused: a slip must not change every document. Errors: kBadRequest, kUnsupported (another
+/// argument, naming it).
 struct ModifyArgs {
-  Bytes filter = kEmptyMap;
+  Bytes filter;      ///< a map
   Bytes update;      ///< a map; empty when absent
   Bytes array_filters;  ///< an array, whole; empty when absent
   Bytes sort;        ///< a map, or an array of maps; empty when absent

@@ -13,7 +13,8 @@ std::vector<Buffer> seeds() {
   for (auto [query, update] : std::initializer_list<std::pair<const char*, const char*>>{
            {"{_id: 1, 'a.b': 2}", "{'$set': {c: 1}}"}, {"{a: {'$eq': 1, '$gt': 0}}", "{'$setOnInsert': {_id: 5}, '$inc': {n: 1}}"},
            {"{'$and': [{a: 1}, {'b.c': [1]}], '$or': [{d: 1}]}", "{'$push': {'b.c': 2}}"}, {"{_id: 'x'}", "{q: 1}"}, {"{}", "{_id: 7, q: 1}"},
-           {"{a: 1, 'a.b': 2}", "{'$unset': {a: 1}}"}, {"{'x.0': 1}", "{'$rename': {x: 'y'}}"}, {"null", "{'$set': {_id: [1]}}"}})
+           {"{a: 1, 'a.b': 2}", "{'$unset': {a: 1}}"}, {"{'x.0': 1}", "{'$rename': {x: 'y'}}"}, {"null", "{'$set': {_id: [1]}}"},
+           {"{_id: {'$eq': 1, '$ne': 2}}", "{'$set': {c: 1}}"}, {"{_id: {'$all': [1]}}", "{'$set': {c: 1}}"}})
     out.push_back(test::mp(query) + test::mp(update));
   return out;
 }

@@ -74,9 +74,10 @@ TEST_F(Operations, AnswerInTheShapesOfTheProtocol) {
     EXPECT_EQ(co_await shape({.op = Op::kUpdateOne, .args = update}), "82a76d61746368656401a86d6f64696669656401");
     EXPECT_EQ(co_await shape({.op = Op::kUpdateOne, .args = update}), "82a76d61746368656401a86d6f64696669656400");
     Buffer unused = packed([](msgpack::Writer& w) {
-      w.map(2).string("update").map(1).string("$set").map(0).string("array_filters").array(1).map(1).string("x").uint(1);
+      w.map(3).string("filter").map(0).string("update").map(1).string("$set").map(0).string("array_filters").array(1).map(1).string("x").uint(1);
     });
     EXPECT_EQ(co_await shape({.op = Op::kUpdateOne, .args = unused}), "bad_request: array filter 0: no path of the update has $[x]");
+    EXPECT_EQ(co_await shape({.op = Op::kDeleteMany}), "bad_request: there must be a filter: the empty one, {}, matches all documents");
     Buffer filter = packed([](msgpack::Writer& w) { w.map(1).string("filter").map(1).string("_id").string("b"); });
     EXPECT_EQ(co_await shape({.op = Op::kDeleteOne, .args = filter}), "81a764656c6574656401");
     EXPECT_EQ(co_await shape({.op = Op::kDeleteOne, .args = filter}), "81a764656c6574656400")

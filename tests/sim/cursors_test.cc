@@ -88,6 +88,11 @@ class CursorsTest : public testing::Test {
     } while (!out.back().cursor.empty() && out.size() < 1000);
     co_return out;
   }
+  static io::Task<void> read_all(Engine& engine, const Find& find, int& under_way) {
+    auto got = joined(co_await pages(engine, find, 0, 350));
+    EXPECT_EQ(got, co_await found(engine, find));
+    --under_way;
+  }
   static std::vector<Buffer> joined(const Pages& pages) {
     std::vector<Buffer> out;
     for (const DocumentPage& p : pages) out.insert(out.end(), p.documents.begin(), p.documents.end());
@@ -143,6 +148,22 @@ TEST_F(CursorsTest, SortedPagesAreTheSameHoweverMuchIsKeptAhead) {
     return out;
   };
   for (size_t i = 3; i < all.size(); ++i) EXPECT_EQ(documents(all[i]), documents(all[i % 3])) << i;
+}
+
+TEST_F(CursorsTest, PagesThatWaitForRoomAreTheSame) {
+  options_.pages_bytes = 700;
+  live([](Engine& e, io::Host& host) -> io::Task<void> {
+    co_await insert(e, 0, 100);
+    Find sorted = by_a(-1), skips = by_a(1), plain = find_all();
+    skips.skip = 5;
+    int under_way = 0;
+    for (int i = 0; i < 12; ++i) {
+      ++under_way;
+      host.cores.executor(CoreId(0)).spawn(read_all(e, i % 3 == 0 ? sorted : i % 3 == 1 ? skips : plain, under_way));
+    }
+    while (under_way > 0) co_await io::sleep_for(milliseconds(1));
+  });
+  EXPECT_GT(world_.record().probes()["page-waits-for-room"], 0u);
 }
 
 TEST_F(CursorsTest, AStreamShowsOneSnapshotWhateverHappensMeanwhile) {

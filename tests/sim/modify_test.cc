@@ -166,6 +166,15 @@ TEST_F(ModifyTest, UpsertsInsertWhatTheQueryAsksForByEqualityAndTheUpdate) {
   });
 }
 
+TEST_F(ModifyTest, UpsertsByIdInsertTheOneOfEqualityWhateverElseIsCompared) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    EXPECT_EQ(co_await t.one(upsert(R"({"_id":{"$eq":1,"$ne":2}})", R"({"$set":{"n":1}})")), "0 0 new 1");
+    EXPECT_EQ(co_await t.many(upsert(R"({"_id":{"$not":{"$eq":3},"$eq":4}})", R"({"$set":{"n":1}})")), "0 0 new 4");
+    EXPECT_EQ(co_await t.one(update(R"({"_id":{"$eq":1,"$ne":4}})", R"({"$set":{"n":2}})")), "1 1");
+    EXPECT_EQ(co_await t.all(), R"({"_id":1,"n":2} {"_id":4,"n":1})");
+  });
+}
+
 TEST_F(ModifyTest, UpsertsThatCannotMakeADocumentSayWhy) {
   run([](ModifyTest& t) -> io::Task<void> {
     co_await t.insert(R"({"_id":"a","n":1})");
@@ -266,6 +275,27 @@ TEST_F(ModifyTest, ManyWhoTakeTheFirstOfAQueueGetDifferentOnes) {
     EXPECT_EQ(std::ranges::unique(taken).begin(), taken.end());
     auto left = co_await t.engine->count(kName, *Query::compile(pack(R"({"at":{"$gt":80}})")));
     EXPECT_EQ(*left.result, 20u) << "the first twenty are gone";
+  });
+}
+
+// In a closed loop: whoever has taken one asks for the next at once.
+TEST_F(ModifyTest, NobodyWhoTakesTheFirstOfAQueueIsLeftWithoutOne) {
+  run([](ModifyTest& t) -> io::Task<void> {
+    for (int i = 0; i < 600; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"at":{}}})", i, 1000 - i));
+    int taken = 0, others = 0;
+    for (int i = 0; i < 64; ++i)
+      co_await t.begin([&t, &taken, &others, i]() -> io::Task<void> {
+        for (;;) {
+          Modification m = removal("{}");
+          if (i % 2) m.of.sort = *Sort::compile(pack(R"({"at":1})"));
+          std::string said = co_await t.one(std::move(m));
+          if (said == "0 0") co_return;
+          ++(said == "1 1" ? taken : others);
+        }
+      });
+    co_await t.settle();
+    EXPECT_EQ(taken, 600);
+    EXPECT_EQ(others, 0) << "conflicts";
   });
 }
 

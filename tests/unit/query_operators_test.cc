@@ -1,4 +1,5 @@
 // Query operators one by one: cases from MongoDB's manual and matcher, and what is refused.
+#include "core/id_key.h"
 #include "tests/support/query_case.h"
 
 namespace holdfast::core {
@@ -210,6 +211,12 @@ TEST(QueryOperators, AnIdBehindAndIsFoundByKey) {
   EXPECT_FALSE(compiled("{_id: {'$not': {'$eq': 1}}}").id_key());
   EXPECT_FALSE(compiled("{a: {'$elemMatch': {_id: 1}}}").id_key());
   EXPECT_FALSE(compiled("{_id: {'$gte': 1}}").id_key());
+}
+
+TEST(QueryOperators, AnIdAskedForIsTheOneOfEqualityWhateverElseIsCompared) {
+  for (const char* text : {"{_id: {'$eq': 1, '$ne': 2}}", "{_id: {'$ne': 2, '$eq': 1}}", "{_id: {'$eq': 1, '$not': {'$eq': 2}}}", "{_id: {'$eq': 1, '$all': [1]}}",
+                           "{_id: {'$eq': 1, '$not': {'$all': [2, 3]}}}", "{_id: 1, '$and': [{_id: {'$ne': 2}}, {_id: 2}]}"})
+    EXPECT_EQ(compiled(text).id_key(), id_key(mp("1")).value()) << text;
 }
 
 TEST(QueryOperators, DeeplyNestedIsLinear) {

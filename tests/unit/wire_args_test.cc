@@ -139,22 +139,46 @@ TEST(QueryArgs, TakeNilAndAbsenceForTheEmptyQuery) {
 TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_EQ(*parse_find_by_id("\x81\xa2id\x05"), "\x05");
   EXPECT_FALSE(parse_find_by_id("\x80"));
-  EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
-  EXPECT_TRUE(parse_modify("\x81\xa6" "filter\x80")->update.empty());
-  EXPECT_FALSE(parse_modify("\x81\xa6" "update\x01"));
-  EXPECT_TRUE(parse_modify("\x81\xa6" "upsert\xc3")->upsert);
-  EXPECT_FALSE(parse_modify("\x81\xa6" "upsert\x01"));
-  EXPECT_EQ(parse_modify("\x81\xa6" "return\xa5" "after")->returns, "after");
-  EXPECT_EQ(parse_modify("\x81\xa6" "filter\x81\xa1" "a\x01")->filter, Bytes("\x81\xa1" "a\x01"));
-  EXPECT_EQ(parse_modify("\x82\xa6update\x80\xad" "array_filters\x91\x80")->array_filters, Bytes("\x91\x80"));
-  EXPECT_EQ(parse_modify("\x82\xa6update\x80\xad" "array_filters\xc0")->array_filters, Bytes());
-  EXPECT_FALSE(parse_modify("\x82\xa6update\x80\xad" "array_filters\x80"));
   EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
   EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
   EXPECT_EQ(parse_hello("\x81\xa8protocol\x01")->protocol, 1u);
   auto e = parse_export("\x82\xa6" "cursor\xc4\x02xy\xa5" "bytes\x05");
   EXPECT_EQ(e->cursor, "xy");
   EXPECT_EQ(e->bytes, 5u);
+}
+
+TEST(ModifyArgs, AreReadAndRefusedByShape) {
+  EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
+  EXPECT_TRUE(parse_modify("\x81\xa6" "filter\x80")->update.empty());
+  EXPECT_FALSE(parse_modify("\x82\xa6" "filter\x80\xa6update\x01"));
+  EXPECT_TRUE(parse_modify("\x82\xa6" "filter\x80\xa6upsert\xc3")->upsert);
+  EXPECT_FALSE(parse_modify("\x82\xa6" "filter\x80\xa6upsert\x01"));
+  EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xa6return\xa5" "after")->returns, "after");
+  EXPECT_EQ(parse_modify("\x81\xa6" "filter\x81\xa1" "a\x01")->filter, Bytes("\x81\xa1" "a\x01"));
+  EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xad" "array_filters\x91\x80")->array_filters, Bytes("\x91\x80"));
+  EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xad" "array_filters\xc0")->array_filters, Bytes());
+  EXPECT_FALSE(parse_modify("\x82\xa6" "filter\x80\xad" "array_filters\x80"));
+}
+
+TEST(ModifyArgs, WithoutAFilterChangeNothing) {
+  EXPECT_EQ(parse_modify("\x81\xa6" "filter\xc0")->filter, kEmptyMap) << "a map without fields, in Go";
+  for (Bytes args : {Bytes("\x80"), Bytes("\xc0"), Bytes(), Bytes("\x81\xa6update\x80"), Bytes("\x81\xa6remove\xc3")}) {
+    auto refused = parse_modify(args);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kBadRequest);
+    EXPECT_TRUE(refused.error().message.contains("filter")) << refused.error().message;
+  }
+}
+
+TEST(ModifyArgs, OfAnotherNameAreRefusedByName) {
+  for (Bytes args : {Bytes("\x81\xa5query\x80"), Bytes("\x82\xa6" "filter\x80\xa5query\x81\xa1" "a\x01")}) {
+    auto refused = parse_modify(args);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kUnsupported);
+    EXPECT_TRUE(refused.error().message.contains("\"query\"")) << refused.error().message;
+  }
+  EXPECT_TRUE(parse_modify("\x82\xa6" "filter\x80\xa5query\xc0")) << "nil counts as absent";
+  EXPECT_FALSE(parse_modify(Bytes("\x82\xa6" "filter\x80\xa1\xff\x01")));
 }
 
 TEST(StreamArgs, AreAQueryAndTheSizeOfAPage) {
