@@ -107,18 +107,20 @@ io::Task<Result<>> empty_unfinished(io::Disk& disk, std::string path) {
   co_return co_await disk.sync_dir(path);
 }
 
-/// The newest MANIFEST is written again under the next number. A sync of it may have failed in an earlier life: then it is in the page cache alone, syncing it
-/// again does nothing, and as the one to fall back to it would be worth nothing.
+/// The newest MANIFEST is written again, twice, under the next numbers, and all others go. A sync of it may have failed in an earlier life: then it is in the page
+/// cache alone, syncing it again does nothing, and as the one to fall back to it would be worth nothing. The one before it may be worth nothing either: when
+/// its removal was undone by a power cut, segments that it needs are gone.
 io::Task<Result<>> renew_manifest(io::Host& host, std::string path, OpenedDirectory& out) {
   if (MUTANT("manifest-believed-unsynced")) co_return Result<>();
   Manifest copy = out.newest;
-  copy.number = out.highest_manifest_number + 1;
-  Result<> written = co_await write_manifest(host, path, copy, out.settings.cluster_id, out.settings.server_id);
-  if (!written && written.error().code == Code::kDiskFull) co_return Result<>();
-  HF_CO_CHECK_OK(std::move(written));
-  out.highest_manifest_number = copy.number;
-  out.newest = std::move(copy);
-  // Without an older one the one that was copied stays, to fall back to.
+  for (Manifest* as : {&out.previous, &out.newest}) {
+    copy.number = out.highest_manifest_number + 1;
+    Result<> written = co_await write_manifest(host, path, copy, out.settings.cluster_id, out.settings.server_id);
+    if (!written && written.error().code == Code::kDiskFull) co_return Result<>();
+    HF_CO_CHECK_OK(std::move(written));
+    out.highest_manifest_number = copy.number;
+    *as = copy;
+  }
   co_await remove_old_manifests(host, path, out.newest.number, out.previous.number);
   co_return Result<>();
 }

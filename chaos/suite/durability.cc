@@ -55,7 +55,9 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
       clients_(static_cast<int>(weight == Weight::kBulk ? 1 : settings_.between("clients", 1, 6))),
       collections_clients_(static_cast<int>(weight == Weight::kBulk ? 0 : settings_.between("collections-clients", 0, 3))),
       locks_clients_(weight == Weight::kEven && settings_.one_in("locks", 2) ? static_cast<int>(settings_.between("locks-clients", 2, 3)) : 0),
-      bulk_clients_(static_cast<int>(weight == Weight::kBulk ? settings_.between("bulk-clients", 2, 5) : settings_.between("bulk-clients", 0, 2))),
+      bulk_clients_(static_cast<int>(weight == Weight::kBulk        ? settings_.between("bulk-clients", 2, 5)
+                                     : settings_.one_in("bulk", 3) ? settings_.between("bulk-clients", 1, 2)
+                                                                   : 0)),
       clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_),
       crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0, 16 + kFurtherCrashes, 0)),
       soon_ends_left_(temper_.short_lives ? kFurtherCrashes : 0),

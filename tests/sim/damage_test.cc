@@ -440,5 +440,36 @@ TEST_F(DamageTest, AJournalWithoutAnySegmentIsRefused) {
   EXPECT_EQ(refused->code, Code::kCorrupt) << refused->text();
 }
 
+// A power cut may undo the removal of an old MANIFEST, when the segments that it needs are gone. It is nothing to fall back to.
+TEST_F(DamageTest, AManifestThatCameBackDoesNotPushOutOneThatIsWorthSomething) {
+  auto manifests = [&] {
+    std::vector<std::string> out;
+    for (const std::string& path : node_.durable().files(kData))
+      if (path.contains("/MANIFEST.")) out.push_back(path);
+    std::ranges::sort(out, {}, [](const std::string& path) { return std::stoull(path.substr(path.rfind('.') + 1)); });
+    return out;
+  };
+  auto live_once = [&](std::string id) {
+    return live([id](Engine& e) -> io::Task<void> {
+      for (int i = 0; i < 40; ++i) co_await insert(e, id + std::to_string(i));
+    }, Ending::kStopped);
+  };
+  options_.journal.segment_bytes = 8 * 4096;
+  ASSERT_FALSE(live_once("a"));
+  std::string old = manifests().back();
+  Buffer content = *node_.durable().read(old);
+  for (const char* id : {"b", "c", "d"}) ASSERT_FALSE(live_once(id));
+  node_.disk().settle();
+  ASSERT_TRUE(node_.disk().put(old, content, sim::Fault::kNameLost, world_.counts()));
+  ASSERT_TRUE(node_.disk().flip_bit(manifests().back(), 100, 1, world_.counts()));
+  ASSERT_FALSE(live([this](Engine&) -> io::Task<void> {
+    node_.disk().settle();
+    co_return;
+  }));
+  ASSERT_TRUE(node_.disk().flip_bit(manifests().back(), 100, 1, world_.counts()));
+  std::optional<Error> refused = live([](Engine& e) -> io::Task<void> { EXPECT_EQ(co_await find(e, "a0"), "found"); });
+  EXPECT_FALSE(refused) << refused->text();
+}
+
 }  // namespace
 }  // namespace holdfast::test
