@@ -58,6 +58,8 @@ class Streams {
   /// A page from the server, or nothing: the stream may then be over.
   io::Task<std::optional<Got>> fetch(Session& s, Shared stream, Buffer cursor);
   Shared draw(Session& s);
+  /// The question of a stream that a restart has ended, though its reader may not know that; else a new one.
+  Shared draw_or_repeat(Session& s);
   void failed(Stream& stream, const Error& error, Time asked);
   void judge(const Stream& stream);
   void judge_numbers(const Stream& stream, uint64_t shown);
