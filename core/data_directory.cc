@@ -12,18 +12,21 @@ namespace {
 
 std::string_view mode_name(SyncMode mode) { return mode == SyncMode::kSync ? "sync" : "async"; }
 
-/// Makes the directory when it is missing. Its parent must exist.
-io::Task<Result<>> make_if_missing(io::Disk& disk, std::string path) {
-  Result<> made = co_await disk.make_dir(path);
-  if (!made && made.error().code != Code::kExists) co_return fail(made);
-  co_return Result<>();
-}
-
 /// The directory that holds `path`'s name.
 std::string parent_of(const std::string& path) {
   size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Makes the data directory if it is missing, and its name durable. A name whose sync failed may be in the page cache alone, and another sync would have nothing to
+/// do: it goes, so that the next start makes it anew.
+io::Task<Result<>> make_data_directory(io::Disk& disk, std::string path) {
+  Result<> made = co_await disk.make_dir(path);
+  if (!made && made.error().code != Code::kExists) co_return fail(made);
+  Result<> synced = co_await disk.sync_dir(parent_of(path));
+  if (!synced && made) (void)co_await disk.remove(path);
+  co_return synced;
 }
 
 /// Whether the directory holds anything of a database without saying so in HOLDFAST. What an unfinished first start leaves is nothing: empty
@@ -147,8 +150,7 @@ io::Task<Result<OpenedDirectory>> open_directory(io::Host& host, const EngineOpt
   io::Disk& disk = host.disk;
   const std::string& path = options.data_path;
   OpenedDirectory out;
-  HF_CO_CHECK_OK(co_await make_if_missing(disk, path));
-  HF_CO_CHECK_OK(co_await disk.sync_dir(parent_of(path)));
+  HF_CO_CHECK_OK(co_await make_data_directory(disk, path));
   HF_CO_TRY(lock, co_await disk.lock(path + "/LOCK"));
   out.lock = std::move(lock);
 

@@ -105,6 +105,7 @@ Bulk::Outcome Bulk::outcome_of(const Result<T>& result) {
 }
 
 void Bulk::failed_read(const Error& error) {
+  if (ledger_.tell) ledger_.tell("a read of many failed: " + error.text());
   if (error.code == Code::kCorrupt && !tolerate_corrupt) violation("without any media fault the server said: " + error.text());
 }
 

@@ -57,6 +57,7 @@ bool Collections::take(OperationId id, const Result<T>& result) {
 }
 
 void Collections::failed_read(const Error& error) {
+  if (ledger_.tell) ledger_.tell("a read of collections failed: " + error.text());
   if (error.code == Code::kCorrupt && !tolerate_corrupt) ledger_.violation("without any media fault the server said: " + error.text());
 }
 

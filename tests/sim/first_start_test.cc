@@ -14,7 +14,7 @@ class FirstStart {
   explicit FirstStart(uint64_t seed) : world_({.seed = seed}), node_(world_.add_node("server")) {}
 
   /// Opens the engine until the power goes, within the disk operation of that number; 0: not at all. Returns why it did not open, or nothing.
-  std::optional<Error> live(uint64_t cut_at) {
+  std::optional<Error> live(uint64_t cut_at, sim::End end = sim::End::kPowerLoss) {
     refused_.reset();
     if (cut_at > 0)
       node_.crash_at({.operation = cut_at, .kind = sim::IoKind::kDisk, .moment = sim::Moment::kMiddle, .how = sim::End::kPowerLoss});
@@ -22,12 +22,14 @@ class FirstStart {
     world_.run({.until = Duration{world_.now().ns} + seconds(60)});
     reached_ = !node_.crash_planned();
     node_.cancel_crash();
-    node_.kill(sim::End::kPowerLoss);
+    node_.kill(end);
     engine_.reset();
     return refused_;
   }
   /// Whether the last life came to the operation at which it was to be cut.
   bool reached() const { return reached_; }
+  sim::FaultPlan& plan() { return world_.plan(); }
+  bool durable(const char* path) { return node_.durable().read(path).has_value(); }
 
  private:
   io::Task<int> open(io::Host& host) {
@@ -49,6 +51,16 @@ class FirstStart {
   std::optional<Error> refused_;
   bool reached_ = false;
 };
+
+// The sync of the data directory's own name fails, and leaves that clean in the page cache alone.
+TEST(FirstStart, MakesAnewADirectoryWhoseNameCouldNotBeSynced) {
+  FirstStart directory(7);
+  directory.plan() = {.sync_error = 1'000'000, .sync_error_clean = 1'000'000};
+  ASSERT_TRUE(directory.live(0, sim::End::kProcessDeath));
+  directory.plan() = {};
+  ASSERT_FALSE(directory.live(0));
+  EXPECT_TRUE(directory.durable("/data/HOLDFAST")) << "a power cut has taken all of it";
+}
 
 // Later operations of a second start are those of a first one: by then it has emptied what it found.
 constexpr uint64_t kSecondMax = 40;
