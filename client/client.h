@@ -182,8 +182,8 @@ struct PageSize {
   uint64_t bytes = 0;  ///< about
 };
 
-/// The documents that match a query, at one snapshot, page by page: any number of them in the memory of a page.
-class FindStream {
+/// Documents of one snapshot of a collection, page by page: any number of them in the memory of a page.
+class DocumentStream {
  public:
   /// The next page, never an empty one; nothing at the end. After an error the same page may be asked for again; after
   /// kCursorExpired or kSnapshotTooOld only a new stream helps.
@@ -194,31 +194,12 @@ class FindStream {
  private:
   friend class Collection;
   std::shared_ptr<Core> core_;
+  wire::Op op_ = wire::Op::kStream;  ///< or kExport
   std::string collection_;
   std::string database_;
   Result<> wrong_;  ///< why nothing can be asked
   Buffer asked_;    ///< the pairs of its args, but for the cursor
   uint32_t pairs_ = 0;
-  Buffer cursor_;
-  Lsn lsn_;
-  bool started_ = false;
-  bool ended_ = false;
-};
-
-/// Pages of one snapshot of a collection.
-class ExportStream {
- public:
-  /// The next part, never an empty one; nothing at the end. After an error the same part may be asked for again.
-  io::Task<Result<std::optional<Documents>>> next();
-  /// The snapshot's position, once the first part is there.
-  Lsn lsn() const { return lsn_; }
-
- private:
-  friend class Collection;
-  std::shared_ptr<Core> core_;
-  std::string collection_;
-  std::string database_;
-  uint64_t bytes_ = 0;
   Buffer cursor_;
   Lsn lsn_;
   bool started_ = false;
@@ -243,7 +224,7 @@ class Collection {
   io::Task<Result<Answer<Documents>>> find(Buffer query, FindOptions options = {}) const;
 
   /// What find() finds, page by page. With a sort the server goes through all that match again for every 8 MiB.
-  FindStream stream(Buffer query, FindOptions options = {}, PageSize page = {}) const;
+  DocumentStream stream(Buffer query, FindOptions options = {}, PageSize page = {}) const;
 
   /// Changes one document that matches. Matching none is no error.
   io::Task<Result<Answer<Updated>>> update_one(Buffer filter, Buffer update, UpdateOptions options = {}) const;
@@ -268,7 +249,7 @@ class Collection {
   io::Task<Result<Stamp>> drop() const;
 
   /// Reads one snapshot in parts of about `bytes` (0: the server chooses), in no particular order.
-  ExportStream export_all(uint64_t bytes = 0) const;
+  DocumentStream export_all(uint64_t bytes = 0) const;
 
   const std::string& name() const { return name_; }
 
@@ -278,6 +259,8 @@ class Collection {
   io::Task<Result<Answer<Buffer>>> call(wire::Op op, Buffer args, Resend resend = Resend::kByOperation) const;
   /// Like call, but what is not there is an empty answer.
   io::Task<Result<Answer<Buffer>>> lookup(wire::Op op, Buffer args) const;
+  /// Of which nothing is asked yet.
+  DocumentStream stream_by(wire::Op op) const;
   std::shared_ptr<Core> core_;
   std::string name_;
   std::string database_;

@@ -27,11 +27,17 @@ io::Task<Result<Page>> fetch_page(std::shared_ptr<Core> core, Call call) {
 
 }  // namespace
 
-FindStream Collection::stream(Buffer query, FindOptions options, PageSize page) const {
-  FindStream stream;
+DocumentStream Collection::stream_by(Op op) const {
+  DocumentStream stream;
   stream.core_ = core_;
+  stream.op_ = op;
   stream.collection_ = name_;
   stream.database_ = database_;
+  return stream;
+}
+
+DocumentStream Collection::stream(Buffer query, FindOptions options, PageSize page) const {
+  DocumentStream stream = stream_by(Op::kStream);
   Result<uint32_t> pairs = write_find(stream.asked_, query, options);
   if (!pairs) {
     stream.wrong_ = fail(pairs);
@@ -44,43 +50,22 @@ FindStream Collection::stream(Buffer query, FindOptions options, PageSize page) 
   return stream;
 }
 
-io::Task<Result<std::optional<Documents>>> FindStream::next() {
+DocumentStream Collection::export_all(uint64_t bytes) const {
+  DocumentStream stream = stream_by(Op::kExport);
+  stream.pairs_ = bytes > 0;
+  if (bytes > 0) msgpack::Writer(stream.asked_).string("bytes").uint(bytes);
+  return stream;
+}
+
+io::Task<Result<std::optional<Documents>>> DocumentStream::next() {
   HF_CO_CHECK_OK(wrong_);
   while (!ended_) {
     Buffer args;
     msgpack::Writer w(args);
     w.map(pairs_ + !cursor_.empty()).raw(asked_);
     if (!cursor_.empty()) w.string("cursor").binary(cursor_);
-    HF_CO_TRY(page, co_await fetch_page(core_, {.op = Op::kStream, .collection = collection_, .args = std::move(args), .database = database_}));
+    HF_CO_TRY(page, co_await fetch_page(core_, {.op = op_, .collection = collection_, .args = std::move(args), .database = database_}));
     if (started_ && page.lsn != lsn_) co_return fail(Code::kInternal, "the server changed the snapshot of a stream; start it again");
-    lsn_ = page.lsn;
-    started_ = true;
-    ended_ = page.cursor.empty();
-    cursor_ = std::move(page.cursor);
-    if (!page.documents.empty()) co_return std::move(page.documents);
-  }
-  co_return std::nullopt;
-}
-
-ExportStream Collection::export_all(uint64_t bytes) const {
-  ExportStream stream;
-  stream.core_ = core_;
-  stream.collection_ = name_;
-  stream.database_ = database_;
-  stream.bytes_ = bytes;
-  return stream;
-}
-
-io::Task<Result<std::optional<Documents>>> ExportStream::next() {
-  while (!ended_) {
-    Buffer args;
-    msgpack::Writer w(args);
-    w.map((cursor_.empty() ? 0 : 1) + (bytes_ == 0 ? 0 : 1));
-    if (!cursor_.empty()) w.string("cursor").binary(cursor_);
-    if (bytes_ != 0) w.string("bytes").uint(bytes_);
-    HF_CO_TRY(page, co_await fetch_page(core_, {.op = Op::kExport, .collection = collection_, .args = std::move(args), .database = database_}));
-    if (started_ && page.lsn != lsn_)
-      co_return fail(Code::kInternal, "the server changed the snapshot of an export; start it again");
     lsn_ = page.lsn;
     started_ = true;
     ended_ = page.cursor.empty();

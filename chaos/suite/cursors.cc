@@ -24,21 +24,6 @@ std::vector<std::string> keys() {
   return out;
 }
 
-io::Task<int> run_crud(Crud& crud, io::Host& host, int index) {
-  co_await crud.run_client(host, index);
-  co_return 0;
-}
-
-io::Task<int> run_collections(Collections& collections, io::Host& host, int index) {
-  co_await collections.run_client(host, index);
-  co_return 0;
-}
-
-io::Task<int> run_streams(Streams& streams, io::Host& host, int index) {
-  co_await streams.run_client(host, index);
-  co_return 0;
-}
-
 class CursorsSuite {
  public:
   explicit CursorsSuite(const SeedOptions& options)
@@ -75,9 +60,9 @@ class CursorsSuite {
 
   SeedResult run() {
     start_server();
-    start_clients("client", settings_.between("clients", 1, 3), [this](io::Host& host, int i) { return run_crud(crud_, host, i); });
-    start_clients("collections", settings_.between("collections-clients", 0, 2), [this](io::Host& host, int i) { return run_collections(collections_, host, i); });
-    start_clients("streams", settings_.between("streams-clients", 1, 4), [this](io::Host& host, int i) { return run_streams(streams_, host, i); });
+    start_clients("client", settings_.between("clients", 1, 3), [this](io::Host& host, int i) { return run_client(crud_, host, i); });
+    start_clients("collections", settings_.between("collections-clients", 0, 2), [this](io::Host& host, int i) { return run_client(collections_, host, i); });
+    start_clients("streams", settings_.between("streams-clients", 1, 4), [this](io::Host& host, int i) { return run_client(streams_, host, i); });
     plan_crash();
     sim::World::Stop why = world_.run({.until = kTimeLimit});
     if (why != sim::World::Stop::kAsked && ledger_.violations().empty()) ledger_.violation("the run came to no end");

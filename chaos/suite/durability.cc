@@ -236,21 +236,6 @@ void Durability::start_client(std::string name, std::function<io::Task<int>(io::
 
 namespace {
 
-io::Task<int> run_crud(Crud& crud, io::Host& host, int index) {
-  co_await crud.run_client(host, index);
-  co_return 0;
-}
-
-io::Task<int> run_collections(Collections& collections, io::Host& host, int index) {
-  co_await collections.run_client(host, index);
-  co_return 0;
-}
-
-io::Task<int> run_bulk(Bulk& bulk, io::Host& host, int index) {
-  co_await bulk.run_client(host, index);
-  co_return 0;
-}
-
 /// Two on one machine, which the server tells apart by their connections alone.
 io::Task<int> run_locks(Locks& locks, io::Host& host, int index, bool twice) {
   io::TaskGroup clients(co_await io::this_executor());
@@ -276,12 +261,12 @@ void Durability::start_clients() {
       world_.after(Duration{}, [this] { client_done(); });
       continue;
     }
-    start_client(fmt::format("client-{}", i), [this, i](io::Host& host) { return run_crud(crud_, host, i); }, done);
+    start_client(fmt::format("client-{}", i), [this, i](io::Host& host) { return run_client(crud_, host, i); }, done);
   }
   for (int i = 0; i < collections_clients_; ++i)
-    start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_collections(collections_, host, i); }, done);
+    start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_client(collections_, host, i); }, done);
   for (int i = 0; i < bulk_clients_; ++i)
-    start_client(fmt::format("bulk-{}", i), [this, i](io::Host& host) { return run_bulk(bulk_, host, i); }, done);
+    start_client(fmt::format("bulk-{}", i), [this, i](io::Host& host) { return run_client(bulk_, host, i); }, done);
   bool twice = lock_machines_ == LocksOptions::Machines::kShared;
   for (int i = 0; i < locks_clients_; ++i)
     start_client(fmt::format("locks-{}", i), [this, i, twice](io::Host& host) { return run_locks(locks_, host, i, twice); }, done);

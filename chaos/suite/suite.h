@@ -13,6 +13,7 @@
 
 #include "chaos/suite/overrides.h"
 #include "chaos/suite/settings.h"
+#include "io/host.h"
 #include "sim/trace.h"
 
 namespace holdfast::chaos {
@@ -38,6 +39,13 @@ struct SeedResult {
 /// The end of a run about one server: ends its process, so that what is under way in it is over before it is destroyed, and puts what world and settings know
 /// into the result.
 void conclude(sim::World& world, sim::Node& server, const Settings& settings, SeedResult& out);
+
+/// One client of a workload as the main of a process.
+template <class Workload>
+io::Task<int> run_client(Workload& workload, io::Host& host, int index) {
+  co_await workload.run_client(host, index);
+  co_return 0;
+}
 
 struct Suite {
   std::string_view name;

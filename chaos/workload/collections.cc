@@ -144,7 +144,7 @@ io::Task<bool> Collections::find_all(Session& s, Name name) {
 
 io::Task<bool> Collections::export_all(Session& s, Name name) {
   CollectionLedger::Look look = collections_.look();
-  client::ExportStream stream = s.at(name).export_all(s.random.between(1, 2000));
+  client::DocumentStream stream = s.at(name).export_all(s.random.between(1, 2000));
   std::set<std::string> shown;
   ++asked_;
   for (;;) {
@@ -167,7 +167,7 @@ io::Task<bool> Collections::stream_all(Session& s, Name name) {
   CollectionLedger::Look look = collections_.look();
   client::FindOptions options;
   if (s.random.below(2) == 0) msgpack::Writer(options.sort).map(1).string("v").integer(s.random.below(2) == 0 ? 1 : -1);
-  client::FindStream stream = s.at(name).stream(everything(), std::move(options), {.documents = s.random.between(1, 4)});
+  client::DocumentStream stream = s.at(name).stream(everything(), std::move(options), {.documents = s.random.between(1, 4)});
   std::set<std::string> shown;
   ++asked_;
   for (;;) {

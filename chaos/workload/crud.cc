@@ -266,7 +266,7 @@ io::Task<bool> Crud::ask(Session& s, std::string collection) {
 }
 
 io::Task<bool> Crud::export_collection(Session& s, std::string collection) {
-  client::ExportStream stream = s.collection(collection).export_all(s.random.between(1, 4000));
+  client::DocumentStream stream = s.collection(collection).export_all(s.random.between(1, 4000));
   std::map<DocumentName, DocumentState> documents;
   ++counts_.asked;
   Lsn before = ledger_.highest_acknowledged();

@@ -62,7 +62,7 @@ io::Task<bool> Flood::verify(io::Host& host) {
   std::vector<std::vector<Fate>> before = fates_;
   std::vector<std::vector<bool>> seen(fates_.size());
   client::Client client(host, {.server = options_.server, .connections = 1, .timeout = seconds(30)});
-  client::ExportStream all = client.collection(kCollection).export_all();
+  client::DocumentStream all = client.collection(kCollection).export_all();
   bool complete = false;
   for (;;) {
     auto part = co_await all.next();

@@ -122,7 +122,7 @@ io::Task<int> find(client::Collection collection, const CommandLine& line) {
     if (!value) co_return usage(name, value.error());
     *to = std::move(*value);
   }
-  client::FindStream stream = collection.stream(std::move(*query), std::move(options), {.documents = 0, .bytes = line.sort.empty() ? 0 : kSortedPageBytes});
+  client::DocumentStream stream = collection.stream(std::move(*query), std::move(options), {.documents = 0, .bytes = line.sort.empty() ? 0 : kSortedPageBytes});
   auto out = Output::open("-");
   for (;;) {
     auto page = co_await stream.next();

@@ -79,7 +79,7 @@ io::Task<Result<ImportReport>> import_file(io::Host& host, client::Collection in
 io::Task<Result<>> export_file(client::Collection from, const CommandLine& line) {
   HF_CO_TRY(out, Output::open(line.file));
   ExternalSort sorted(line.sort_memory, temporary_directory());
-  client::ExportStream stream = from.export_all();
+  client::DocumentStream stream = from.export_all();
   for (;;) {
     HF_CO_TRY(page, co_await stream.next());
     if (!page) break;

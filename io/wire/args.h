@@ -78,7 +78,7 @@ Result<Bytes> parse_find_by_id(Bytes args);
 /// argument, naming it).
 struct ModifyArgs {
   Bytes filter;      ///< a map
-  Bytes update;      ///< a map; empty when absent
+  Bytes update;         ///< a map; empty when absent
   Bytes array_filters;  ///< an array, whole; empty when absent
   Bytes sort;        ///< a map, or an array of maps; empty when absent
   Bytes projection;  ///< a map; empty when absent

@@ -97,7 +97,7 @@ TEST_F(ClientOperations, ExportsPageByPageAndSkipsEmptyOnes) {
     };
     return serve(peer, request);
   });
-  ExportStream stream = c.collection("things").export_all();
+  DocumentStream stream = c.collection("things").export_all();
   auto page = run(stream.next());
   ASSERT_TRUE(page && *page);
   EXPECT_EQ((*page)->size(), 1u);
@@ -135,7 +135,7 @@ TEST_F(ClientOperations, StreamsPageByPageAndSkipsEmptyOnes) {
     };
     return serve(peer, request);
   });
-  FindStream stream =
+  DocumentStream stream =
       c.collection("things").stream(map1("a", 1), {.limit = 9, .skip = 2, .sort = map1("b", 1), .projection = {}}, {.documents = 3, .bytes = 4});
   auto page = run(stream.next());
   ASSERT_TRUE(page && *page);
@@ -152,7 +152,7 @@ TEST_F(ClientOperations, StreamsPageByPageAndSkipsEmptyOnes) {
 
 TEST_F(ClientOperations, AStreamOfNoQueryAsksNothing) {
   Client& c = start({}, silent());
-  FindStream stream = c.collection("x").stream("\x01");
+  DocumentStream stream = c.collection("x").stream("\x01");
   EXPECT_EQ(run(stream.next()).error().code, Code::kBadRequest);
   EXPECT_EQ(log_.size(), 0u);
 }

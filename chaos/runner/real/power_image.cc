@@ -144,7 +144,7 @@ io::Task<void> ImageCheck::look(ServerProcess& server, const PowerImage& image, 
 
 io::Task<void> ImageCheck::read_all(client::Client& client, const ScribedCollection& from, There& there, Wrong& wrong) {
   client::Collection collection = client.collection(from.name, from.database);
-  client::ExportStream all = collection.export_all();
+  client::DocumentStream all = collection.export_all();
   uint64_t shown = 0;
   for (;;) {
     auto part = co_await all.next();
