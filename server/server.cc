@@ -117,7 +117,7 @@ void Server::hurry() {
 
 uint64_t Server::bytes_held() const {
   uint64_t sum = 0;
-  for (const auto& core : cores_) sum += core->requests.used() + core->large_frames.used();
+  for (const auto& core : cores_) sum += core->bytes_held();
   return sum;
 }
 

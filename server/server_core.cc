@@ -8,7 +8,9 @@
 namespace holdfast::server {
 namespace {
 
-uint64_t share(uint64_t bytes_in_flight, uint16_t cores) { return std::max<uint64_t>(1, bytes_in_flight / 2 / cores); }
+uint64_t share(const ServerFacts& facts, uint64_t part) {
+  return std::max<uint64_t>(1, facts.config.limits.bytes_in_flight / part / facts.host.cores.count());
+}
 
 // Collects the metrics of all cores, for the core that asked.
 struct Sum {
@@ -20,8 +22,9 @@ struct Sum {
 }  // namespace
 
 ServerCore::ServerCore(const ServerFacts& facts, CoreId id, std::vector<std::unique_ptr<ServerCore>>& all)
-    : requests(share(facts.config.limits.bytes_in_flight, facts.host.cores.count())),
-      large_frames(share(facts.config.limits.bytes_in_flight, facts.host.cores.count())),
+    : requests(share(facts, 4)),
+      writes(share(facts, 4)),
+      large_frames(share(facts, 2)),
       repeats(facts.config.limits.repeat_window, facts.config.limits.repeats),
       facts_(facts),
       id_(id),
@@ -100,7 +103,7 @@ void ServerCore::start() {
 io::Task<void> ServerCore::watch() {
   while (!co_await stopped_.wait(executor_.now() + limits().sweep)) {
     Time now = executor_.now();
-    bool full = requests.waited_for() || large_frames.waited_for();
+    bool full = requests.waited_for() || writes.waited_for() || large_frames.waited_for();
     Duration patience = full ? limits().patience_when_full : limits().patience;
     each_session([&](Session& session) { session.watch(now, patience); });
     repeats.forget_old(now);
@@ -111,14 +114,15 @@ io::Task<void> ServerCore::watch() {
 
 void ServerCore::warn_when_full() {
   auto passes = [](const Budget& b, uint64_t percent) { return b.used() > b.total() / 100 * percent; };
-  if (!warned_ && (passes(requests, 80) || passes(large_frames, 80))) {
+  auto one_passes = [&](uint64_t percent) { return passes(requests, percent) || passes(writes, percent) || passes(large_frames, percent); };
+  if (!warned_ && one_passes(80)) {
     warned_ = true;
     log(io::Level::kWarning,
         fmt::format("core {}: requests and unsent answers hold {} bytes, over 80 % of what is allowed; at 100 % no "
                     "further requests are read until answers have left",
-                    id_.value, requests.used() + large_frames.used()));
+                    id_.value, bytes_held()));
   }
-  if (warned_ && !passes(requests, 50) && !passes(large_frames, 50)) warned_ = false;
+  if (warned_ && !one_passes(50)) warned_ = false;
 }
 
 // --- The end.
@@ -207,7 +211,7 @@ io::Task<void> ServerCore::answer_repeat(Hash128 fingerprint, uint64_t broke_bef
 
 Metrics ServerCore::metrics_now() const {
   Metrics out = metrics;
-  out.bytes_in_flight = requests.used() + large_frames.used();
+  out.bytes_in_flight = bytes_held();
   return out;
 }
 

@@ -89,8 +89,11 @@ class ServerCore {
   /// What all cores have counted.
   io::Task<Metrics> total_metrics();
   Metrics metrics_now() const;
+  /// Of all budgets.
+  uint64_t bytes_held() const { return requests.used() + writes.used() + large_frames.used(); }
 
-  Budget requests;      ///< requests under way and replies not sent yet
+  Budget requests;      ///< requests that change nothing, and replies not sent yet
+  Budget writes;        ///< requests that may change something, and so may have to wait for the disk
   Budget large_frames;  ///< frames above Limits::large_frame, from the announcement of their length to the end of their
                         ///< request
   BufferPool buffers;

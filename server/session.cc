@@ -60,13 +60,13 @@ io::Task<bool> Session::start_frames() {
       co_return false;
     }
     if (!*frame) break;
-    uint64_t bytes = price((*frame)->size());
-    if (!may_start() || !core_.requests.try_take(bytes)) {
+    Hold hold = price(**frame);
+    if (!may_start() || !hold.budget->try_take(hold.bytes)) {
       SOMETIMES(true, "session-waits-for-room");
       frame_since_ = Time::never();
-      if (!co_await wait_for_room(bytes)) co_return false;
+      if (!co_await wait_for_room(hold)) co_return false;
     }
-    start(**frame, bytes);
+    start(**frame, hold);
     if (++started % core_.limits().starts_per_turn == 0) co_await io::yield();
     if (broken_) co_return false;
   }
@@ -98,14 +98,14 @@ io::Task<bool> Session::read_more() {
   co_return true;
 }
 
-// Takes `bytes` of the core's budget once there is room for another request; false when the connection broke first.
-io::Task<bool> Session::wait_for_room(uint64_t bytes) {
+// Takes what a request is to hold once there is room for another one; false when the connection broke first.
+io::Task<bool> Session::wait_for_room(const Hold& hold) {
   while (true) {
     while (!broken_ && !may_start()) co_await changed_.wait();
     if (broken_) co_return false;
-    co_await core_.requests.take(bytes);
+    co_await hold.budget->take(hold.bytes);
     if (!broken_ && may_start()) co_return true;
-    core_.requests.give(bytes);
+    hold.budget->give(hold.bytes);
   }
 }
 
@@ -114,8 +114,12 @@ bool Session::may_start() const {
   return under_way_ < limits.requests_per_connection && unsent_ < limits.output_per_connection;
 }
 
-// A frame that reserved its room has paid for its payload there.
-uint64_t Session::price(size_t payload) const { return kRequestOverhead + (reserved_ > 0 ? 0 : payload); }
+// A frame that reserved its room has paid for its payload there. Writes have a budget of their own: where the disk keeps them waiting, reads still pass.
+Session::Hold Session::price(Bytes payload) {
+  const wire::OpInfo* op = wire::info(wire::peek_op(payload));
+  bool writes = op && op->effect != wire::Effect::kReads && !MUTANT("writes-hold-up-reads");
+  return {.budget = writes ? &core_.writes : &core_.requests, .bytes = kRequestOverhead + (reserved_ > 0 ? 0 : payload.size())};
+}
 
 void Session::refuse_handshake() {
   if (!std::exchange(core_.notes_handshakes, false)) return;
@@ -162,12 +166,12 @@ io::Task<void> Session::linger() {
 
 // --- Requests.
 
-void Session::start(Bytes payload, uint64_t price) {
+void Session::start(Bytes payload, Hold hold) {
   if (under_way_ > 0) matches_ids_ = true;
   ++under_way_;
   ++core_.metrics.requests_under_way;
   started_ = core_.executor().now();
-  Hold hold{.requests = price, .large_frames = std::exchange(reserved_, 0)};
+  hold.large_frames = std::exchange(reserved_, 0);
   fibers_.start(core_.executor(), execute(keep(payload), hold));
 }
 
@@ -226,7 +230,7 @@ void Session::insert_ended(uint64_t request, bool inserted) {
 }
 
 void Session::end_request(Payload payload, Hold hold) {
-  core_.requests.give(hold.requests);
+  hold.budget->give(hold.bytes);
   core_.large_frames.give(hold.large_frames);
   if (!payload.detached) core_.buffers.give(std::move(payload.copy));
   --under_way_;

@@ -51,23 +51,24 @@ class Session final : public io::ListNode, private Answers {
   };
   /// What a request holds of the core's budgets.
   struct Hold {
-    uint64_t requests = 0;
+    Budget* budget;
+    uint64_t bytes;
     uint64_t large_frames = 0;
   };
 
   io::Task<void> read_loop();
   io::Task<bool> start_frames();
   io::Task<bool> read_more();
-  io::Task<bool> wait_for_room(uint64_t bytes);
+  io::Task<bool> wait_for_room(const Hold& hold);
   io::Task<void> refuse_frame(Error error);
   io::Task<void> linger();
   bool may_start() const;
-  uint64_t price(size_t payload) const;
+  Hold price(Bytes payload);
   void refuse_handshake();
   enum class Progress : uint8_t { kBytes, kFrames };
   void note_progress(Progress progress);
 
-  void start(Bytes payload, uint64_t price);
+  void start(Bytes payload, Hold hold);
   Payload keep(Bytes payload);
   Fiber execute(Payload payload, Hold hold);
   bool begin_call(Call& call);

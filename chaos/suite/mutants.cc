@@ -80,6 +80,7 @@ constexpr std::array kMutants = {
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
     Mutant{"hung-disk-unnoticed", "own", "hung-disk", "nobody is told that the disk does not answer"},
     Mutant{"budget-unbounded", "own", "hung-disk", "requests are read whatever is already held"},
+    Mutant{"writes-hold-up-reads", "own", "hung-disk", "writes that wait for the disk take the room of reads"},
     Mutant{"position-saved-apart", "11", kSync, "a MANIFEST's position is newer than the files it names"},
     Mutant{"unknown-outcome-reported-as-failure", "28", kSync, "the client says that a write failed of which it does not know"},
     Mutant{"client-sends-a-lost-write-again", "own", kSync, "the client repeats a write that it got no answer to"},

@@ -110,6 +110,20 @@ Result<> read_fields(msgpack::Cursor& in, uint32_t pairs, Request& out, unsigned
   return first;
 }
 
+/// Whether the request has that key; its value is then what comes next.
+bool go_to_value(msgpack::Cursor& in, Key wanted) {
+  msgpack::Value head;
+  if (!in.next(head) || head.kind != msgpack::Kind::kMap) return false;
+  for (uint32_t i = 0; i < head.count; ++i) {
+    msgpack::Value key;
+    if (!in.next(key)) return false;
+    bool name = key.kind == msgpack::Kind::kString || key.kind == msgpack::Kind::kBinary;
+    if (name && key_of(key.bytes) == wanted) return true;
+    if (key.is_container() || !in.skip()) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<> parse_request(Bytes payload, Request& out) {
@@ -129,20 +143,17 @@ Result<> parse_request(Bytes payload, Request& out) {
 }
 
 std::optional<uint64_t> peek_id(Bytes beginning) {
+  Request r;
   msgpack::Cursor in(beginning);
-  msgpack::Value head;
-  if (!in.next(head) || head.kind != msgpack::Kind::kMap) return std::nullopt;
-  for (uint32_t i = 0; i < head.count; ++i) {
-    msgpack::Value key;
-    if (!in.next(key)) return std::nullopt;
-    if (key.kind == msgpack::Kind::kString && key_of(key.bytes) == kId) {
-      Request r;
-      if (!read_id(in, r)) return std::nullopt;
-      return r.id;
-    }
-    if (key.is_container() || !in.skip()) return std::nullopt;
-  }
-  return std::nullopt;
+  if (!go_to_value(in, kId) || !read_id(in, r)) return std::nullopt;
+  return r.id;
+}
+
+Op peek_op(Bytes payload) {
+  Request r;
+  msgpack::Cursor in(payload);
+  if (!go_to_value(in, kOp) || !read_op(in, r)) return Op::kNone;
+  return r.op;
 }
 
 RequestWriter::RequestWriter(Buffer& out, const Head& head, Framing framing)

@@ -34,6 +34,8 @@ Result<> parse_request(Bytes payload, Request& out);
 
 /// The id of a request of which only the beginning has arrived, when that tells it.
 std::optional<uint64_t> peek_id(Bytes beginning);
+/// The operation of a request that was not parsed yet, nor checked. Op::kNone when it cannot be told.
+Op peek_op(Bytes payload);
 
 /// Writes requests straight into a connection's output. One writer per request:
 ///

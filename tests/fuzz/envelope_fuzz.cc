@@ -66,6 +66,7 @@ void check_request(Bytes payload) {
   FUZZ_CHECK(within(r.args, payload) && within(r.collection, payload) && within(r.database, payload));
   if (auto id = peek_id(payload); id && parsed) FUZZ_CHECK(*id == r.id);
   if (!parsed) return;
+  FUZZ_CHECK(peek_op(payload) == r.op || r.op == Op::kNone);
   FUZZ_CHECK(r.has_id);
   check_args(r.args);
 

@@ -247,6 +247,22 @@ TEST_F(Session, RequestsWaitForRoomAndAllGetTheirTurn) {
   });
 }
 
+TEST_F(Session, ReadsPassWritesThatFindNoRoom) {
+  config.limits.bytes_in_flight = 8000;
+  run([](ServerTest& t) -> io::Task<void> {
+    std::vector<std::unique_ptr<RawClient>> writers;
+    for (int i = 0; i < 20; ++i) writers.push_back(co_await t.connect());
+    auto reader = co_await t.connect();
+    t.engine->held = true;
+    for (size_t i = 0; i < writers.size(); ++i)
+      co_await writers[i]->send(frame({.op = Op::kInsertOne, .args = document(std::to_string(i), "x")}));
+    co_await t.settle();
+    EXPECT_TRUE((co_await reader->ask({.op = Op::kPing})).ok());
+    t.engine->let_go();
+    for (auto& c : writers) EXPECT_FALSE((co_await c->next()).ended);
+  });
+}
+
 TEST_F(Session, ALargeFrameIsTakenEvenWhenItAloneIsMoreThanTheRoom) {
   config.limits.bytes_in_flight = 10'000;
   config.limits.large_frame = 1000;

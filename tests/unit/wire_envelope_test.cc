@@ -112,6 +112,8 @@ TEST(Request, ShowsItsIdWhenOnlyItsBeginningIsThere) {
   EXPECT_EQ(peek_id(payload(out).substr(0, 20)), 1234u);
   EXPECT_EQ(peek_id(payload(out).substr(0, 3)), std::nullopt);
   EXPECT_EQ(peek_id("\x93garbage"), std::nullopt);
+  EXPECT_EQ(peek_op(payload(out)), Op::kInsertOne);
+  EXPECT_EQ(peek_op(payload(out).substr(0, 3)), Op::kNone);
 }
 
 TEST(Request, SurvivesEveryTruncationAndRandomBytes) {
