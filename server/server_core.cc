@@ -114,7 +114,9 @@ io::Task<void> ServerCore::watch() {
 
 void ServerCore::warn_when_full() {
   auto passes = [](const Budget& b, uint64_t percent) { return b.used() > b.total() / 100 * percent; };
-  auto one_passes = [&](uint64_t percent) { return passes(requests, percent) || passes(writes, percent) || passes(large_frames, percent); };
+  auto one_passes = [&](uint64_t percent) {
+    return passes(requests, percent) || passes(writes, percent) || passes(large_frames, percent);
+  };
   if (!warned_ && one_passes(80)) {
     warned_ = true;
     log(io::Level::kWarning,

@@ -114,11 +114,13 @@ bool Session::may_start() const {
   return under_way_ < limits.requests_per_connection && unsent_ < limits.output_per_connection;
 }
 
-// A frame that reserved its room has paid for its payload there. Writes have a budget of their own: where the disk keeps them waiting, reads still pass.
+// A frame that reserved its room has paid for its payload there. Writes have a budget of their own: where the disk keeps
+// them waiting, reads still pass.
 Session::Hold Session::price(Bytes payload) {
   const wire::OpInfo* op = wire::info(wire::peek_op(payload));
   bool writes = op && op->effect != wire::Effect::kReads && !MUTANT("writes-hold-up-reads");
-  return {.budget = writes ? &core_.writes : &core_.requests, .bytes = kRequestOverhead + (reserved_ > 0 ? 0 : payload.size())};
+  return {.budget = writes ? &core_.writes : &core_.requests,
+          .bytes = kRequestOverhead + (reserved_ > 0 ? 0 : payload.size())};
 }
 
 void Session::refuse_handshake() {
