@@ -66,6 +66,7 @@ struct CommitBatch {
 
 /// One document of an entry over several, on its way from being locked to finish().
 struct PreparedWrite {
+  CollectionRef collection = {};
   ShardId shard;
   Buffer key;
   Bytes body;        ///< what is put; once the entry is posted it lies there
@@ -136,15 +137,15 @@ class EngineCore {
   /// Modifies the document of that key if it matches. When there is none, inserts it if `change` is an upsert whose query asks for that key.
   io::Task<Evaluated<Modified>> modify(Target target, const Modification& change);
 
-  // Several documents as one entry (evaluate_many.cc): prepare on every core in turn, post once, finish on every core.
+  // Several documents as one entry (evaluate_many.cc): prepare on every core in turn, post once, finish on every core; many_writes.h. There is at least one.
 
-  /// Locks and looks at the documents; `items` are sorted by key. On error or stale nothing stays locked.
-  io::Task<Evaluated<bool>> prepare_inserts(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Repeat repeat);
+  /// Locks and looks at the documents of one collection; `items` are sorted by key. On error or stale nothing stays locked.
+  io::Task<Evaluated<bool>> prepare_inserts(Lsn after, std::vector<PreparedWrite*> items, Repeat repeat);
   /// The same of documents that were read at `snapshot`. True: none that is to be written has changed since. When it returns, everything is applied that
   /// was pending for them.
-  io::Task<Evaluated<bool>> prepare_changes(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot);
+  io::Task<Evaluated<bool>> prepare_changes(Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot);
   /// Adds the pending versions (none when `entry` is null) and unlocks. The LSN of `entry` is known. `items` outlive the task.
-  io::Task<void> finish(CollectionRef c, const std::vector<PreparedWrite*>& items, SubmissionRef entry);
+  io::Task<void> finish(const std::vector<PreparedWrite*>& items, SubmissionRef entry);
 
   /// A lock that is no document's, see turn_key().
   io::Task<Overlay::Locked> take_turn(CollectionRef c, Bytes key);

@@ -53,7 +53,6 @@ class EngineImpl final : public Engine, private JournalSink {
 
  private:
   using OptionalRef = std::optional<CollectionRef>;
-  using CoreItems = std::map<CoreId, std::vector<PreparedWrite*>>;
   struct Created {
     Result<> result;
     Lsn lsn;
@@ -113,14 +112,6 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<void> write_half(Locking& held);
   io::Task<bool> take_many_turn();
   io::Task<bool> end_many_turn();
-  bool locked_before(const PreparedWrite& a, const PreparedWrite& b) const;
-  CoreItems by_core(std::vector<PreparedWrite>& items) const;
-  template <class F>
-  io::Task<Evaluated<bool>> prepare_all(CollectionRef c, const CoreItems& items, F prepare);
-  io::Task<Lsn> post_all(CollectionRef c, std::vector<PreparedWrite>& items, SubmissionRef entry);
-  io::Task<Lsn> append_on_core_0(SubmissionRef entry);
-  io::Task<void> finish_all(CollectionRef c, const CoreItems& by_core, SubmissionRef entry);
-  static io::Task<bool> finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry);
   io::Task<EngineStats> stats_on_core_0();
   io::Task<void> verify_counts(VerifyPage& page);
   io::Task<Result<>> adopt_copy(bool clean);

@@ -1,69 +1,13 @@
-// Several documents as one entry: all are locked and looked at, core after core; one entry is posted; then all are unlocked.
-//
-// Locks are taken in one order by everybody (locked_before), so nobody waits for somebody who waits for him.
+// Requests over several documents, as one entry each. How that is done: many_writes.h.
 #include <fmt/core.h>
 
 #include <algorithm>
 
 #include "core/engine_impl.h"
+#include "core/many_writes.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
-
-bool EngineImpl::locked_before(const PreparedWrite& a, const PreparedWrite& b) const {
-  CoreId ca = shared_.core_of(a.shard), cb = shared_.core_of(b.shard);
-  return ca != cb ? ca < cb : a.key < b.key;
-}
-
-EngineImpl::CoreItems EngineImpl::by_core(std::vector<PreparedWrite>& items) const {
-  CoreItems out;
-  for (PreparedWrite& item : items) out[shared_.core_of(item.shard)].push_back(&item);
-  return out;
-}
-
-/// True: every core said so. On error or stale nothing stays locked.
-template <class F>
-io::Task<Evaluated<bool>> EngineImpl::prepare_all(CollectionRef c, const CoreItems& items, F prepare) {
-  CoreItems locked;
-  Evaluated<bool> all{true, Lsn()};
-  for (const auto& [k, mine] : items) {
-    EngineCore& core = *shared_.cores[k.value];
-    auto prepared = co_await io::call_on<Evaluated<bool>>(host_.cores, k, [&core, &mine, &prepare] { return prepare(core, mine); });
-    if (prepared.stale || !prepared.result) {
-      co_await finish_all(c, locked, nullptr);
-      co_return prepared;
-    }
-    locked[k] = mine;
-    all.result = *all.result && *prepared.result;
-    all.lsn = std::max(all.lsn, prepared.lsn);
-  }
-  co_return all;
-}
-
-io::Task<void> EngineImpl::finish_all(CollectionRef c, const CoreItems& by_core, SubmissionRef entry) {
-  for (const auto& [k, items] : by_core)
-    co_await io::call_on<bool>(host_.cores, k, [&core = *shared_.cores[k.value], c, &items, &entry] { return finish_on(core, c, items, entry); });
-}
-
-io::Task<bool> EngineImpl::finish_on(EngineCore& core, CollectionRef c, const std::vector<PreparedWrite*>& items, const SubmissionRef& entry) {
-  co_await core.finish(c, items, entry);
-  co_return true;
-}
-
-/// Fills and posts the entry; returns when its LSN is known. What is put then lies in the entry.
-io::Task<Lsn> EngineImpl::post_all(CollectionRef c, std::vector<PreparedWrite>& items, SubmissionRef entry) {
-  for (const PreparedWrite& item : items)
-    if (item.writes) entry->add({item.kind, c.database, item.shard, c.collection, item.key, item.owned.empty() ? item.body : Bytes(item.owned)});
-  EffectReader effects(entry->effects);
-  for (PreparedWrite& item : items) {
-    if (!item.writes) continue;
-    item.body = effects.next()->body;
-    item.owned = Buffer();
-  }
-  co_return co_await io::call_on<Lsn>(host_.cores, CoreId(0), [this, entry] { return append_on_core_0(entry); });
-}
-
-io::Task<Lsn> EngineImpl::append_on_core_0(SubmissionRef entry) { co_return shared_.journal->append(std::move(entry)); }
 
 // ---- Insert ----
 
@@ -81,9 +25,9 @@ Result<std::vector<PreparedWrite>> EngineImpl::check_batch(const std::vector<Byt
       return fail(Code::kTooLarge, fmt::format("the documents together pass {} bytes, the most one request may insert: split it", kMaxEntryEffects));
     ids.emplace_back(checked->id);
     ShardId shard = shard_of(checked->key, shared_.settings.shard_count);
-    items.push_back({shard, std::move(checked->key), checked->bytes, i});
+    items.push_back({.shard = shard, .key = std::move(checked->key), .body = checked->bytes, .index = i});
   }
-  std::ranges::sort(items, [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(a, b); });
+  std::ranges::sort(items, [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(shared_, a, b); });
   for (size_t i = 1; i < items.size(); ++i)
     if (items[i].key == items[i - 1].key)
       return fail(Code::kDuplicateKey, fmt::format("E11000 duplicate key: documents {} and {} of the request have the same _id",
@@ -111,12 +55,13 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::insert_many(Name name, std::vec
 
 io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat) {
   for (PreparedWrite& item : items) {
+    item.collection = c;
     item.state = PreparedWrite::State::kFree;
     item.rests_on = nullptr;
   }
-  CoreItems locked = by_core(items);
-  Evaluated<bool> prepared = co_await prepare_all(c, locked, [c, after = committed_lsn(), repeat](EngineCore& core, const std::vector<PreparedWrite*>& mine) {
-    return core.prepare_inserts(c, after, mine, repeat);
+  CoreItems locked = by_core(shared_, items);
+  Evaluated<bool> prepared = co_await prepare_all(shared_, locked, [after = committed_lsn(), repeat](EngineCore& core, const std::vector<PreparedWrite*>& mine) {
+    return core.prepare_inserts(after, mine, repeat);
   });
   if (prepared.stale || !prepared.result) co_return prepared;
 
@@ -128,14 +73,14 @@ io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<Pr
   }
   if (!duplicate && repeats == 0) {
     auto entry = std::make_shared<Submission>((co_await io::this_executor()).core());
-    co_await post_all(c, items, entry);
-    co_await finish_all(c, locked, entry);
+    co_await post_all(shared_, items, entry);
+    co_await finish_all(shared_, locked, entry);
     co_await entry->applied.wait();
     co_return Evaluated<bool>{true, entry->lsn};
   }
 
   // Nothing is inserted; what the answer says must be committed before it is said.
-  if (!MUTANT("locks-kept-after-duplicate")) co_await finish_all(c, locked, nullptr);
+  if (!MUTANT("locks-kept-after-duplicate")) co_await finish_all(shared_, locked, nullptr);
   Lsn lsn = prepared.lsn;
   for (const PreparedWrite& item : items)
     if (item.rests_on)
@@ -156,7 +101,6 @@ io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<Pr
 
 /// Documents that are locked, in the order of locking.
 struct EngineImpl::Locking {
-  CollectionRef c;
   std::vector<PreparedWrite> items;
   CoreItems locked;  ///< the same, by core; empty when nothing is locked
 };
@@ -172,19 +116,19 @@ io::Task<Result<EngineCore::Changes>> EngineImpl::scan_changes(CollectionRef c, 
     all.bytes += some.bytes;
     std::ranges::move(some.writes, std::back_inserter(all.writes));
   }
-  std::ranges::sort(all.writes, [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(a, b); });
+  std::ranges::sort(all.writes, [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(shared_, a, b); });
   co_return all;
 }
 
 io::Task<void> EngineImpl::unlock_all(Locking& held, SubmissionRef entry) {
-  co_await finish_all(held.c, held.locked, entry);
+  co_await finish_all(shared_, held.locked, entry);
   held.locked.clear();
 }
 
 /// When all of `writes` are locked already, and so have not changed since a snapshot that was taken after that, gives them what is to be written.
 bool EngineImpl::covers(Locking& held, std::vector<PreparedWrite>& writes) const {
   if (held.locked.empty()) return false;
-  auto before = [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(a, b); };
+  auto before = [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(shared_, a, b); };
   if (!std::ranges::includes(held.items, writes, before)) return false;
   auto write = writes.begin();
   for (PreparedWrite& item : held.items) {
@@ -200,7 +144,7 @@ bool EngineImpl::covers(Locking& held, std::vector<PreparedWrite>& writes) const
 /// Locks what is to be written; nothing is locked yet. True: nothing of it has changed since `snapshot`. Else it stays locked, together with what was to be written before: a
 /// snapshot that is taken then shows what nobody changes any more.
 io::Task<Evaluated<bool>> EngineImpl::lock_all(Locking& held, std::vector<PreparedWrite> writes, Lsn snapshot) {
-  auto before = [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(a, b); };
+  auto before = [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(shared_, a, b); };
   std::erase_if(held.items, [&](const PreparedWrite& i) { return !i.writes || std::ranges::binary_search(writes, i, before); });
   for (PreparedWrite& item : held.items) {
     item.writes = false;
@@ -209,10 +153,10 @@ io::Task<Evaluated<bool>> EngineImpl::lock_all(Locking& held, std::vector<Prepar
   }
   std::ranges::sort(writes, before);
   held.items = std::move(writes);
-  held.locked = by_core(held.items);
+  held.locked = by_core(shared_, held.items);
   auto prepared = co_await prepare_all(
-      held.c, held.locked, [c = held.c, after = committed_lsn(), snapshot](EngineCore& core, const std::vector<PreparedWrite*>& mine) {
-        return core.prepare_changes(c, after, mine, snapshot);
+      shared_, held.locked, [after = committed_lsn(), snapshot](EngineCore& core, const std::vector<PreparedWrite*>& mine) {
+        return core.prepare_changes(after, mine, snapshot);
       });
   if (prepared.stale || !prepared.result) held.locked.clear();
   co_return prepared;
@@ -233,14 +177,13 @@ io::Task<Reply<Modified>> EngineImpl::modify_all(Name name, const Modification& 
     Modified out{.matched = found->matched, .modified = found->writes.size()};
     if (!covers(held, found->writes)) {
       co_await unlock_all(held, nullptr);
-      held.c = *ref;
       auto locked = co_await lock_all(held, std::move(found->writes), snapshot);
       if (!locked.stale && !locked.result) co_return Reply<Modified>{fail(locked.result), locked.lsn};
       if (locked.stale || !*locked.result) continue;
     }
     auto entry = std::make_shared<Submission>((co_await io::this_executor()).core());
     if (MUTANT("update-many-in-two-entries")) co_await write_half(held);
-    co_await post_all(held.c, held.items, entry);
+    co_await post_all(shared_, held.items, entry);
     co_await unlock_all(held, entry);
     co_await entry->applied.wait();
     co_return Reply<Modified>{std::move(out), entry->lsn};
@@ -258,7 +201,7 @@ io::Task<void> EngineImpl::write_half(Locking& held) {
   if (half == 0) co_return;
   for (size_t i = half; i < writes.size(); ++i) writes[i]->writes = false;
   auto entry = std::make_shared<Submission>((co_await io::this_executor()).core());
-  co_await post_all(held.c, held.items, entry);
+  co_await post_all(shared_, held.items, entry);
   co_await entry->applied.wait();
   for (size_t i = 0; i < writes.size(); ++i) writes[i]->writes = i >= half;
 }

@@ -5,7 +5,8 @@
 
 namespace holdfast::core {
 
-io::Task<Evaluated<bool>> EngineCore::prepare_inserts(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Repeat repeat) {
+io::Task<Evaluated<bool>> EngineCore::prepare_inserts(Lsn after, std::vector<PreparedWrite*> items, Repeat repeat) {
+  CollectionRef c = items.front()->collection;
   if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
   uint32_t done = 0;
   for (PreparedWrite* item : items) {
@@ -13,7 +14,7 @@ io::Task<Evaluated<bool>> EngineCore::prepare_inserts(CollectionRef c, Lsn after
     item->locked = co_await overlay_.lock({c.collection, item->key});
     Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
     if (!now) {
-      co_await finish(c, items, nullptr);
+      co_await finish(items, nullptr);
       co_return Evaluated<bool>{fail(now), seen()};
     }
     item->rests_on = now->pending;
@@ -23,7 +24,8 @@ io::Task<Evaluated<bool>> EngineCore::prepare_inserts(CollectionRef c, Lsn after
   co_return Evaluated<bool>{true, seen()};
 }
 
-io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot) {
+io::Task<Evaluated<bool>> EngineCore::prepare_changes(Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot) {
+  CollectionRef c = items.front()->collection;
   if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
   bool unchanged = true;
   uint32_t done = 0;
@@ -32,7 +34,7 @@ io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after
     item->locked = co_await overlay_.lock({c.collection, item->key});
     Result<Current> now = co_await current(slot(c.database, item->shard), c, item->locked);
     if (!now) {
-      co_await finish(c, items, nullptr);
+      co_await finish(items, nullptr);
       co_return Evaluated<bool>{fail(now), seen()};
     }
     if (MUTANT("update-many-trusts-its-snapshot")) continue;
@@ -47,7 +49,7 @@ io::Task<Evaluated<bool>> EngineCore::prepare_changes(CollectionRef c, Lsn after
   co_return Evaluated<bool>{unchanged, seen()};
 }
 
-io::Task<void> EngineCore::finish(CollectionRef c, const std::vector<PreparedWrite*>& items, SubmissionRef entry) {
+io::Task<void> EngineCore::finish(const std::vector<PreparedWrite*>& items, SubmissionRef entry) {
   uint32_t done = 0;
   for (PreparedWrite* item : items) {
     if (!item->locked) continue;
@@ -56,7 +58,8 @@ io::Task<void> EngineCore::finish(CollectionRef c, const std::vector<PreparedWri
     overlay_.unlock(item->locked);
     item->locked = nullptr;
   }
-  leave(c);
+  for (size_t i = 0; i < items.size(); ++i)
+    if (i == 0 || items[i]->collection != items[i - 1]->collection) leave(items[i]->collection);
 }
 
 io::Task<Overlay::Locked> EngineCore::take_turn(CollectionRef c, Bytes key) { return overlay_.lock({c.collection, key}); }

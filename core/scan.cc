@@ -114,7 +114,7 @@ io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, 
   auto each = [&](Buffer& body) -> Result<bool> {
     ++out.matched;
     HF_TRY(key, id_key(*find_id(body)));
-    PreparedWrite write{.shard = shard_of(key, shared_.settings.shard_count), .key = std::move(key), .body = {}};
+    PreparedWrite write{.collection = c, .shard = shard_of(key, shared_.settings.shard_count), .key = std::move(key), .body = {}};
     if (change.update) {
       auto updated = change.apply(body, shared_.host.clock.wall());
       if (!updated && MUTANT("update-many-leaves-out-what-fails")) return true;
