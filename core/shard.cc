@@ -1,4 +1,4 @@
-// Finding and applying.
+// Reading records and applying.
 #include "core/shard.h"
 
 #include <fmt/format.h>
@@ -13,11 +13,6 @@ namespace {
 /// From here on full() asks admission to stop: what is admitted meanwhile is less.
 constexpr uint32_t kRecordsReserve = uint32_t{1} << 20;
 constexpr uint64_t kBytesReserve = uint64_t{1} << 30;
-
-bool same_id(const RecordView& r, CollectionId collection, Bytes key) {
-  if (MUTANT("equal-hash-is-equal-id")) return true;
-  return r.header.collection == collection && r.key == key;
-}
 
 std::string hex(Bytes bytes) {
   std::string out;
@@ -108,50 +103,6 @@ Result<RecordView> ShardImpl::checked_record(Ordinal ordinal, uint64_t offset, B
   return *r;
 }
 
-// ---- Finding ----
-//
-// Of the candidates only documents are looked at. If the id was deleted, its newest record is a tombstone, and none of
-// its older records is in the index: whatever else has the hash is another id.
-
-std::optional<Shard::Answer> ShardImpl::try_find(CollectionId collection, Bytes key) {
-  if (!is_open()) return std::nullopt;
-  for (IndexEntry e : index_.lookup(hash_of(collection, key))) {
-    if (e.tombstone()) continue;
-    if (e.ordinal() < file_end()) return std::nullopt;
-    RecordView r = view_record(tail_record(e.ordinal()).bytes);
-    if (same_id(r, collection, key)) return Answer{true, r.header.lsn, r.body};
-  }
-  return Answer{};
-}
-
-io::Task<Result<std::optional<Document>>> ShardImpl::find(CollectionId collection, Bytes key) {
-  if (!is_open()) HF_CO_CHECK_OK(co_await open());
-  auto found = index_.lookup(hash_of(collection, key));
-  Candidates candidates(found.begin(), found.end());
-  for (IndexEntry e : candidates) {
-    if (e.tombstone()) continue;
-    Ordinal o = e.ordinal();
-    if (o >= file_end()) {
-      RecordView r = view_record(tail_record(o).bytes);
-      if (same_id(r, collection, key)) co_return Document{r.header.lsn, o, Buffer(r.body)};
-      continue;
-    }
-    Extent at = extent(o);
-    HF_CO_TRY(bytes, co_await read_file(at.begin, at.end));
-    HF_CO_TRY(head, checked_head(o, at.begin, bytes));
-    if (!same_id(head, collection, key)) continue;
-    HF_CO_TRY(r, checked_record(o, at.begin, bytes));
-    seen_.note(o, collection, key);
-    size_t begin = static_cast<size_t>(r.body.data() - bytes.data());
-    Document d{r.header.lsn, o, {}};
-    bytes.resize(begin + r.body.size());
-    bytes.erase(0, begin);
-    d.body = std::move(bytes);
-    co_return d;
-  }
-  co_return std::optional<Document>();
-}
-
 // ---- Applying ----
 
 bool ShardImpl::full() const {
@@ -168,7 +119,7 @@ std::optional<IndexEntry> ShardImpl::match_in_memory(std::span<const IndexEntry>
                                                      Bytes key) const {
   for (IndexEntry e : candidates) {
     if (e.ordinal() >= file_end()) {
-      if (same_id(view_record(tail_record(e.ordinal()).bytes), collection, key)) return e;
+      if (is_of(view_record(tail_record(e.ordinal()).bytes), collection, key)) return e;
     } else if (seen_.holds(e.ordinal(), collection, key)) {
       return e;
     } else {
@@ -182,14 +133,14 @@ io::Task<Result<IndexEntry>> ShardImpl::match(Candidates candidates, CollectionI
   for (IndexEntry e : candidates) {
     Ordinal o = e.ordinal();
     if (o >= file_end()) {
-      if (same_id(view_record(tail_record(o).bytes), collection, key)) co_return e;
+      if (is_of(view_record(tail_record(o).bytes), collection, key)) co_return e;
       continue;
     }
     // The header and the key are enough: a record whose body is damaged can still be replaced.
     Extent at = extent(o);
     HF_CO_TRY(bytes, co_await read_file(at.begin, std::min(at.end, at.begin + kRecordHeaderBytes + kMaxRecordKey)));
     HF_CO_TRY(r, checked_head(o, at.begin, bytes));
-    if (same_id(r, collection, key)) co_return e;
+    if (is_of(r, collection, key)) co_return e;
     SOMETIMES(true, "apply-told-equal-hashes-apart");
   }
   co_return IndexEntry::none();

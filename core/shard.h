@@ -84,6 +84,12 @@ class Shard {
   };
   virtual std::optional<Answer> try_find(CollectionId collection, Bytes key) = 0;
 
+  /// The version of a document that a snapshot sees; nothing when there was none. Costs a record for each version since. Requires horizon <= snapshot <=
+  /// applied LSN at the start, that the horizon stays at or below the snapshot until the task has ended, and that the snapshot has the collection.
+  virtual io::Task<Result<std::optional<Document>>> find_at(CollectionId collection, Bytes key, Lsn snapshot) = 0;
+  /// Whether a put or delete of that id was applied after a snapshot. Requires what find_at() requires.
+  virtual io::Task<Result<bool>> changed_since(CollectionId collection, Bytes key, Lsn snapshot) = 0;
+
   /// Applies one put or delete. Effects of one shard come in LSN order, one at a time; waits only to open, or to see in
   /// the file that a record with the same hash is of the same id. Effects through the checkpoint that the shard was
   /// made with are in its file already: they do nothing (replay). Returns +1, 0 or -1: how the collection's document

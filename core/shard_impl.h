@@ -1,5 +1,5 @@
-// ShardImpl: a shard over a Disk. Its parts, each in a source of its own: reading and applying (shard.cc), opening
-// (shard_open.cc), flushing (shard_flush.cc), scanning (shard_scan.cc).
+// ShardImpl: a shard over a Disk. Its parts, each in a source of its own: reading and applying (shard.cc), finding
+// (shard_find.cc), opening (shard_open.cc), flushing (shard_flush.cc), scanning (shard_scan.cc).
 //
 //     ordinals   0 ............ file_end() ............ next_ordinal()
 //                in the .db file            in the tail
@@ -16,6 +16,7 @@
 #include "core/index_file.h"
 #include "core/live_sets.h"
 #include "core/shard.h"
+#include "io/base/probe.h"
 #include "io/sync.h"
 
 namespace holdfast::core {
@@ -45,6 +46,8 @@ class ShardImpl final : public Shard {
   bool is_open() const override { return state_ == State::kOpen; }
   io::Task<Result<std::optional<Document>>> find(CollectionId collection, Bytes key) override;
   std::optional<Answer> try_find(CollectionId collection, Bytes key) override;
+  io::Task<Result<std::optional<Document>>> find_at(CollectionId collection, Bytes key, Lsn snapshot) override;
+  io::Task<Result<bool>> changed_since(CollectionId collection, Bytes key, Lsn snapshot) override;
   io::Task<Result<int>> apply(Lsn lsn, const Effect& effect) override;
   std::optional<int> try_apply(Lsn lsn, const Effect& effect) override;
   void drop_collection(Lsn lsn, CollectionId collection) override;
@@ -97,6 +100,13 @@ class ShardImpl final : public Shard {
   Error corrupt(Ordinal ordinal, uint64_t offset, RecordFault why, Bytes bytes) const;
   Result<RecordView> checked_head(Ordinal ordinal, uint64_t offset, Bytes bytes) const;
   Result<RecordView> checked_record(Ordinal ordinal, uint64_t offset, Bytes bytes) const;
+
+  // shard_find.cc
+  static bool is_of(const RecordView& r, CollectionId collection, Bytes key) {
+    return (r.header.collection == collection && r.key == key) || MUTANT("equal-hash-is-equal-id");
+  }
+  io::Task<Result<std::optional<Document>>> read_document(Ordinal o, CollectionId collection, Bytes key);
+  io::Task<Result<std::optional<RecordHeader>>> read_header(Ordinal o, CollectionId collection, Bytes key);
 
   // shard_verify.cc
   void verify_record(Ordinal o, Extent at, Bytes bytes, std::vector<std::string>& damage) const;

@@ -27,7 +27,8 @@ ShardRun::ShardRun(ShardRunOptions options)
     : options_(std::move(options)),
       world_({.seed = options_.seed, .plan = options_.plan, .mutants = options_.mutants}),
       node_(world_.add_node("server")),
-      rng_(options_.seed, "shard-run") {
+      rng_(options_.seed, "shard-run"),
+      at_rng_(options_.seed, "shard-run-at") {
   constexpr int kBits[] = {1, 3, 5, 64};
   constexpr uint32_t kTails[] = {1, 4, 20, 100000};
   constexpr uint64_t kChunks[] = {1, 3000, 20000, 256 << 10};
@@ -205,8 +206,13 @@ io::Task<Result<>> ShardRun::scan(Life& life) {
     bool gone = std::any_of(log_.begin(), log_.end(), [&](const Op& op) {
       return op.kind == EffectKind::kCatalog && op.collection == c && op.lsn <= life.first;
     });
-    if (low <= life.applied && !gone)
-      HF_CO_CHECK_OK(co_await scan_one(life, c, Lsn(rng_.between(low.value, life.applied.value))));
+    if (low <= life.applied && !gone) {
+      Lsn snapshot(rng_.between(low.value, life.applied.value));
+      HF_CO_CHECK_OK(co_await scan_one(life, c, snapshot));
+      // Not in every run: what is read besides leaves fewer moments at which a crash would matter.
+      if (options_.seed % 4 == 0)
+        HF_CO_CHECK_OK(co_await find_one_at(life, c, fmt::format("id-{}", at_rng_.below(15)), std::max(snapshot, life.horizon)));
+    }
     co_await io::sleep_for(microseconds(static_cast<int64_t>(rng_.below(200))));
   } while (life.writing);
   co_return Result<>();
@@ -308,6 +314,34 @@ io::Task<Result<>> ShardRun::scan_one(Life& life, CollectionId collection, Lsn s
     wrong(text);
   }
   scan.reset();
+  life.snapshots.erase(pin);
+  co_return Result<>();
+}
+
+/// A document as a snapshot sees it, and whether it has changed since: exact, while others write.
+io::Task<Result<>> ShardRun::find_one_at(Life& life, CollectionId collection, std::string key, Lsn snapshot) {
+  bool dropped = std::any_of(log_.begin(), log_.end(), [&](const Op& op) {
+    return op.kind == EffectKind::kCatalog && op.collection == collection && op.lsn <= snapshot;
+  });
+  if (dropped) co_return Result<>();
+  auto pin = life.snapshots.insert(snapshot);
+  std::map<std::string, const Op*> wanted = at(collection, snapshot);
+  auto it = wanted.find(key);
+  std::optional<std::string> body;
+  if (it != wanted.end()) body = it->second->body;
+  auto changes_through = [&](Lsn last) {
+    return std::any_of(log_.begin(), log_.end(), [&](const Op& op) {
+      return op.kind != EffectKind::kCatalog && op.collection == collection && op.key == key && op.lsn > snapshot && op.lsn <= last;
+    });
+  };
+  bool surely = changes_through(life.applied);
+  HF_CO_TRY(changed, co_await life.shard->changed_since(collection, key, snapshot));
+  if (changed ? !changes_through(last()) : surely)
+    wrong(fmt::format("{} in {} has {}changed since LSN {}", key, collection.value, changed ? "" : "not ", snapshot.value));
+  HF_CO_TRY(found, co_await life.shard->find_at(collection, key, snapshot));
+  if (found ? found->body != body : body.has_value())
+    wrong(fmt::format("find {} in {} at LSN {}: got {}, wanted {}", key, collection.value, snapshot.value,
+                      found ? found->body.substr(0, 20) : "nothing", body ? body->substr(0, 20) : "nothing"));
   life.snapshots.erase(pin);
   co_return Result<>();
 }

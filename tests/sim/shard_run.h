@@ -51,6 +51,7 @@ class ShardRun {
   io::Task<Result<>> flush(Life& life);
   io::Task<Result<>> check_all(Life& life);
   io::Task<Result<>> find_one(Life& life, CollectionId collection, std::string key);
+  io::Task<Result<>> find_one_at(Life& life, CollectionId collection, std::string key, Lsn snapshot);
   io::Task<Result<>> scan_one(Life& life, CollectionId collection, Lsn snapshot);
   io::Task<Result<>> apply(Life& life, const Op& op);
   io::Task<void> worker(Life& life, io::Task<Result<>> task);
@@ -67,6 +68,7 @@ class ShardRun {
   World world_;
   Node& node_;
   Rng rng_;
+  Rng at_rng_;  ///< draws ids to look for at snapshots
   core::ShardOptions shard_options_;
   std::string failure_;
   int lives_ = 0;

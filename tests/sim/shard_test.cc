@@ -36,7 +36,7 @@ TEST(ShardRun, AnswersRightThroughCrashesCollisionsAndLostManifests) {
        {"apply-told-equal-hashes-apart", "dropped-collection-seen-by-older-snapshot", "index-caught-up",
         "index-file-leaves-out-the-tail", "index-hash-collision", "index-rebuilt", "merge-forgot-tombstone",
         "replayed-effect-is-in-the-file", "scan-reads-tail-during-flush", "shard-file-of-a-lost-checkpoint",
-        "snapshot-sees-the-dead", "two-callers-open-a-shard", "shard-flush-met-full-disk"})
+        "snapshot-looks-behind-newer-versions", "snapshot-sees-the-dead", "two-callers-open-a-shard", "shard-flush-met-full-disk"})
     EXPECT_GT(probes[name], 0u) << "never reached: " << name;
 }
 
@@ -54,12 +54,14 @@ TEST(ShardRun, EveryPlantedBugIsCaught) {
   for (const char* mutant :
        {"predecessor-not-killed", "snapshot-sees-one-lsn-more", "snapshot-misses-the-dead", "merge-brings-back-deleted",
         "equal-hash-is-equal-id", "index-forgets-collisions", "dropped-set-forgotten-early", "flush-beyond-cut",
-        "flush-shares-block", "checkpoint-skips-data-sync", "index-file-believed-unchecked", "shard-digest-ignored"}) {
+        "flush-shares-block", "checkpoint-skips-data-sync", "index-file-believed-unchecked", "shard-digest-ignored", "snapshot-finds-the-newest",
+        "deletion-is-no-change"}) {
     uint64_t seed = 1;
     std::string caught;
-    for (; seed <= 2000 && caught.empty(); ++seed) {
+    for (; seed <= 20'000 && caught.empty(); ++seed) {
       ShardRunOptions o = options_of(seed);
       o.mutants = {mutant};
+      if (seed % 2 == 1) o.plan.torn = 1'000'000;
       caught = ShardRun(std::move(o)).run();
     }
     EXPECT_NE(caught, "") << mutant << " was not caught";
