@@ -19,6 +19,7 @@ constexpr uint64_t kOfExport = 67;
 
 io::Task<Reply<std::optional<Buffer>>> EngineImpl::find_by_id(Name name, Bytes id) {
   using Out = std::optional<Buffer>;
+  if (!name.transaction.empty()) co_return co_await in_transaction<Out>([name, id](Transactions& t) { return t.find_by_id(name, id); });
   Result<Buffer> key = id_key(id);
   if (!key) co_return refuse<Out>(key);
   Lsn after = read_lsn();
@@ -48,15 +49,15 @@ io::Task<bool> EngineImpl::close_on(EngineCore& core, Lsn snapshot) {
   co_return true;
 }
 
-/// What all cores found, in order, the skipped ones gone.
-io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes) {
+/// What all cores found, in order, nothing skipped yet.
+io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, EngineCore::Hidden hidden) {
   bool sorts = find.sort.any();
   uint64_t bytes_left = sorts ? kSortBytes : max_bytes;
   std::vector<EngineCore::Found> all;
   for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
     EngineCore& core = *shared_.cores[k];
     HF_CO_TRY(some, co_await io::call_on<Result<std::vector<EngineCore::Found>>>(
-                        host_.cores, CoreId(k), [&core, c, snapshot, &find, bytes_left] { return core.scan(c, snapshot, find, bytes_left); }));
+                        host_.cores, CoreId(k), [&core, c, snapshot, &find, bytes_left, hidden] { return core.scan(c, snapshot, find, bytes_left, hidden); }));
     for (EngineCore::Found& f : some) {
       bytes_left -= std::min<uint64_t>(bytes_left, f.body.size() + f.sort_key.size());
       all.push_back(std::move(f));
@@ -66,7 +67,6 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef 
   if (sorts && !MUTANT("sorted-by-each-core-alone"))
     std::ranges::sort(all, EngineCore::InOrder{find.sort});
   if (find.wanted() != 0 && all.size() > find.wanted()) all.resize(find.wanted());
-  all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(find.skip, all.size())));
   co_return all;
 }
 
@@ -91,6 +91,8 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find_by_key(Name name, const Fi
 
 io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& find, uint64_t max_bytes) {
   using Out = std::vector<Buffer>;
+  if (!name.transaction.empty())
+    co_return co_await in_transaction<Out>([name, &find, max_bytes](Transactions& t) { return t.find(name, find, max_bytes); });
   if (find.query.id_key()) co_return co_await find_by_key(name, find);
   auto [ref, snapshot] = co_await open_snapshot(name);
   if (!ref) co_return Reply<Out>{Out(), snapshot};
@@ -99,9 +101,9 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& fin
   if (!found) co_return Reply<Out>{fail(found), snapshot};
   Out documents;
   uint64_t bytes = 0;
-  for (EngineCore::Found& f : *found) {
-    bytes += f.body.size();
-    documents.push_back(std::move(f.body));
+  for (size_t i = std::min<size_t>(find.skip, found->size()); i < found->size(); ++i) {
+    bytes += (*found)[i].body.size();
+    documents.push_back(std::move((*found)[i].body));
   }
   if (bytes > max_bytes)
     co_return Reply<Out>{fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or read them page by page with the operation stream"), snapshot};
@@ -109,6 +111,7 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& fin
 }
 
 io::Task<Reply<uint64_t>> EngineImpl::count(Name name, const Query& query) {
+  if (!name.transaction.empty()) co_return co_await in_transaction<uint64_t>([name, &query](Transactions& t) { return t.count(name, query); });
   if (query.matches_all()) {
     auto counts = co_await gather<Result<int64_t>>(
         shared_, [d = std::string(name.database), c = std::string(name.collection)](EngineCore& core) -> Result<int64_t> {
@@ -131,11 +134,25 @@ io::Task<Reply<uint64_t>> EngineImpl::count(Name name, const Query& query) {
   for (uint16_t k = 0; k < shared_.cores.size() && sum; ++k) {
     EngineCore& core = *shared_.cores[k];
     auto some = co_await io::call_on<Result<uint64_t>>(
-        host_.cores, CoreId(k), [&core, c = *ref, snapshot, &query] { return core.scan_count(c, snapshot, query); });
+        host_.cores, CoreId(k), [&core, c = *ref, snapshot, &query] { return core.scan_count(c, snapshot, query, nullptr); });
     sum = some ? Result<uint64_t>(*sum + *some) : some;
   }
   co_await close_snapshot(snapshot);
   co_return Reply<uint64_t>{std::move(sum), snapshot};
+}
+
+// ---- Transactions ----
+
+io::Task<Reply<Buffer>> EngineImpl::begin_transaction(TransactionOptions options) {
+  return in_transaction<Buffer>([options](Transactions& t) { return t.begin(options); });
+}
+
+io::Task<Reply<Lsn>> EngineImpl::commit_transaction(std::string_view id) {
+  return in_transaction<Lsn>([id](Transactions& t) { return t.commit(id); });
+}
+
+io::Task<Reply<bool>> EngineImpl::roll_back_transaction(std::string_view id) {
+  return in_transaction<bool>([id](Transactions& t) { return t.roll_back(id); });
 }
 
 // ---- Whole server ----
@@ -180,6 +197,7 @@ io::Task<Reply<EngineStats>> EngineImpl::stats() {
 io::Task<EngineStats> EngineImpl::stats_on_core_0() {
   EngineStats out;
   out.durable = durable_lsn();
+  out.open_transactions = transactions_->open();
   out.checkpoint = checkpointer_->newest_lsn();
   out.checkpoints = checkpointer_->taken();
   out.journal_bytes = checkpointer_->journal_bytes();

@@ -21,6 +21,7 @@
 
 #include "core/journal.h"
 #include "core/modification.h"
+#include "core/transaction.h"
 #include "io/host.h"
 
 namespace holdfast::core {
@@ -49,16 +50,23 @@ struct EngineOptions {
   uint64_t page_ahead_bytes = uint64_t{64} << 20;   ///< what sorted pages keep for the pages after them, all cursors together
   uint64_t pages_bytes = uint64_t{256} << 20;       ///< of pages in the making, all together; a page may pass its own by one document
   uint64_t page_scan_bytes = uint64_t{256} << 20;   ///< how much a page without a sort looks at before it ends, however little it found
+  // Transactions (transactions.h).
+  uint32_t max_transactions = 1000;
+  Duration transaction_idle = seconds(60);        ///< one that no request uses for so long is rolled back
+  Duration transaction_remembered = seconds(60);  ///< for how long at least it is known how one ended
+  uint64_t transactions_bytes = uint64_t{512} << 20;  ///< what all that are open have written, and read to be validated
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
   int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide
   bool accept_loss = false;              ///< repair (repair.h): the log ends where it cannot be followed; quarantines end
 };
 
-/// Names as the client gave them. A database is 1-63 of [A-Za-z0-9_-], a collection 1-255 bytes of UTF-8 without control characters.
+/// Where a request works: names as the client gave them, and the transaction within which. A database is 1-63 of [A-Za-z0-9_-], a collection 1-255 bytes of
+/// UTF-8 without control characters.
 struct Name {
   std::string_view database;
   std::string_view collection;
+  std::string_view transaction = {};  ///< as begin_transaction() gave it; empty: none
 };
 Result<> check_database_name(std::string_view name);
 Result<> check_collection_name(std::string_view name);
@@ -93,6 +101,7 @@ struct EngineStats {
   bool read_only = false;
   bool stalled = false;  ///< writes are refused because the disk does not answer (EngineOptions::stall_after)
   uint64_t damaged_documents = 0;  ///< in quarantine (quarantine.h)
+  uint64_t open_transactions = 0;
   bool damaged_shards = false;     ///< a shard's file is damaged so that the log could not be applied to it: read-only until repaired
   uint64_t server_id = 0;
   std::vector<CollectionStats> collections;  ///< by database, then name
@@ -140,7 +149,8 @@ class Engine {
   /// Returns when the engine has stopped for good by itself (a failed write or sync), with the reason; or, with kShuttingDown, after stop(). From core 0.
   virtual io::Task<Error> failed() = 0;
 
-  // Documents. Every Bytes argument must live until the task has ended.
+  // Documents. Every Bytes argument must live until the task has ended. Within a transaction all of these read what it sees, and write what is seen by others
+  // once it has committed. Further errors there: kTxUnknown; kTooLarge and kOverloaded (what it has written and read takes too much memory); kSnapshotTooOld.
 
   /// Inserts one document; adds a generated `_id` when it has none. Returns the `_id` as MessagePack. Makes the collection when it is not there.
   /// Errors: kDuplicateKey, kBadRequest, kTooLarge, kReadOnly, kDiskFull, kCorrupt.
@@ -159,7 +169,18 @@ class Engine {
   /// documents match).
   virtual io::Task<Reply<Modified>> modify_many(Name name, const Modification& change) = 0;
 
-  // Catalog.
+  // Transactions (transactions.h).
+
+  /// Its id. The snapshot, which is what the reply rests on, has everything that was acknowledged before the call. kOverloaded: too many are open.
+  virtual io::Task<Reply<Buffer>> begin_transaction(TransactionOptions options) = 0;
+  /// One entry with everything that was written, at the LSN that is returned. Asked again, it gives the first outcome, for a while.
+  /// Errors: kConflict, naming the document: another has changed it since the snapshot; those of a write. On any of them the transaction is rolled back.
+  /// kTxUnknown: it has ended, was idle for too long, or the server has started since.
+  virtual io::Task<Reply<Lsn>> commit_transaction(std::string_view id) = 0;
+  /// kTxUnknown as above; none for one that has been rolled back.
+  virtual io::Task<Reply<bool>> roll_back_transaction(std::string_view id) = 0;
+
+  // Catalog. Never within a transaction.
 
   /// Idempotent.
   virtual io::Task<Reply<bool>> create_collection(Name name) = 0;

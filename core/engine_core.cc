@@ -142,6 +142,7 @@ io::Task<Result<>> EngineCore::apply_entry(const Entry& entry) {
 Result<> EngineCore::apply_catalog(Lsn lsn, const Effect& effect) {
   HF_TRY(change, decode_catalog_change(effect.body));
   HF_CHECK_OK(catalog_.apply(change));
+  shared_catalog_.reset();
   if (change.kind != CatalogChange::Kind::kDropCollection) return {};
   counts_.erase(change.collection);
   quarantine_.drop(change.collection);
@@ -152,6 +153,11 @@ Result<> EngineCore::apply_catalog(Lsn lsn, const Effect& effect) {
     gates_.erase(gate);
   }
   return {};
+}
+
+std::shared_ptr<const Catalog> EngineCore::shared_catalog() {
+  if (!shared_catalog_) shared_catalog_ = std::make_shared<const Catalog>(catalog_);
+  return shared_catalog_;
 }
 
 io::Task<void> EngineCore::applied_through(Lsn lsn) {

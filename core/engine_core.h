@@ -20,6 +20,7 @@
 #include "core/overlay.h"
 #include "core/quarantine.h"
 #include "core/shard.h"
+#include "core/transaction.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -110,6 +111,8 @@ class EngineCore {
   /// Returns when this core has applied the entry, with its LSN; at once for null. Of entries that another core posted only those whose LSN is known.
   io::Task<Lsn> applied(SubmissionRef entry);
   const Catalog& catalog() const { return catalog_; }
+  /// As it is now; one copy for all who ask between two changes.
+  std::shared_ptr<const Catalog> shared_catalog();
   int64_t count(CollectionId collection) const;
   uint64_t tail_bytes() const;
   const Quarantine& quarantine() const { return quarantine_; }
@@ -127,6 +130,8 @@ class EngineCore {
   /// True: inserted. Also true for a repeat.
   io::Task<Evaluated<bool>> insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat);
   io::Task<Evaluated<std::optional<Buffer>>> find(CollectionRef c, Lsn after, ShardId shard, Bytes key);
+  /// As a snapshot that is open on this core sees it.
+  io::Task<Result<std::optional<Buffer>>> find_at(CollectionRef c, Lsn snapshot, ShardId shard, Bytes key);
   struct Target {
     CollectionRef c;
     Lsn after;
@@ -144,6 +149,9 @@ class EngineCore {
   /// The same of documents that were read at `snapshot`. True: none that is to be written has changed since. When it returns, everything is applied that
   /// was pending for them.
   io::Task<Evaluated<bool>> prepare_changes(Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot);
+  /// The same of what a transaction of that snapshot has written and read, in several collections; `items` are sorted by collection and key. kConflict: an item, whose
+  /// state is then kTaken, has changed since the snapshot.
+  io::Task<Evaluated<bool>> prepare_commit(Lsn after, std::vector<PreparedWrite*> items, Lsn snapshot);
   /// Adds the pending versions (none when `entry` is null) and unlocks. The LSN of `entry` is known. `items` outlive the task.
   io::Task<void> finish(const std::vector<PreparedWrite*>& items, SubmissionRef entry);
 
@@ -163,8 +171,11 @@ class EngineCore {
     bool operator()(const Found& a, const Found& b) const { return sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0; }
   };
   /// Documents of this core's shards that `find` asks for: the first find.wanted() in its order, without one any so many. Nothing is skipped yet.
-  /// kTooLarge beyond `max_bytes` of bodies.
-  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
+  /// kTooLarge beyond `max_bytes` of bodies. What is `hidden` is left out.
+  using Hidden = const TransactionCollection::Writes*;
+  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, Hidden hidden);
+  /// The same of documents that a transaction has written.
+  static Result<std::vector<Found>> select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes);
   /// What `change` makes of all that matches.
   struct Changes {
     uint64_t matched = 0;
@@ -172,8 +183,8 @@ class EngineCore {
     uint64_t bytes = 0;                 ///< about what they take in an entry
   };
   /// kTooLarge beyond `max_bytes`.
-  io::Task<Result<Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes);
-  io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query);
+  io::Task<Result<Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes, Hidden hidden);
+  io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query, Hidden hidden);
 
   // Pages of streams (cursor_scan.cc), at a snapshot that the cursor keeps open on this core.
 
@@ -226,7 +237,7 @@ class EngineCore {
 
  private:
   template <class Each>
-  io::Task<Result<>> each_match(CollectionRef c, Lsn snapshot, const Query& query, Each& each);
+  io::Task<Result<>> each_match(CollectionRef c, Lsn snapshot, const Query& query, Hidden hidden, Each& each);
   struct Slot {
     std::unique_ptr<Shard> shard;
     io::Semaphore requests;
@@ -275,6 +286,7 @@ class EngineCore {
   Result<> intact(const Slot& slot, CollectionId collection, Bytes key) const;
   io::Task<Result<Current>> current(Slot& slot, CollectionRef c, Overlay::Locked document);
   bool is_repeat(const Current& found, Bytes document, Bytes id_value_shape, Repeat repeat) const;
+  io::Task<Result<>> unchanged_since(PreparedWrite& item, Lsn snapshot, SubmissionRef& rests_on);
   SubmissionRef post(Overlay::Locked document, const Effect& effect);
   io::Task<Result<bool>> insert_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, Bytes body, Repeat repeat,
                                        Verdict& verdict);
@@ -298,6 +310,7 @@ class EngineCore {
   EngineShared& shared_;
   CoreId core_;
   Catalog catalog_;
+  std::shared_ptr<const Catalog> shared_catalog_;  // null when catalog_ has changed since
   absl::flat_hash_map<DatabaseId, std::vector<std::unique_ptr<Slot>>> slots_;  // by shard id / number of cores
   absl::flat_hash_map<CollectionId, int64_t> counts_;
   Overlay overlay_;

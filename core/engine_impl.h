@@ -1,5 +1,5 @@
 // EngineImpl: the engine's one implementation, shared by the sources that make it up: engine_open.cc (opening and stopping), engine_catalog.cc (names and
-// collections), engine.cc (reading), engine_modify.cc (changing one document) and engine_many.cc (several as one entry). Nobody else includes this; see engine.h for what it promises.
+// collections), engine.cc (reading), transactions.h (what is asked within a transaction), engine_modify.cc (changing one document) and engine_many.cc (several as one entry). Nobody else includes this; see engine.h for what it promises.
 #pragma once
 
 #include "core/checkpointer.h"
@@ -7,6 +7,7 @@
 #include "core/data_directory.h"
 #include "core/document.h"
 #include "core/engine_core.h"
+#include "core/transactions.h"
 
 namespace holdfast::core {
 
@@ -36,6 +37,9 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<uint64_t>> count(Name name, const Query& query) override;
   io::Task<Reply<Modified>> modify_one(Name name, const Modification& change) override;
   io::Task<Reply<Modified>> modify_many(Name name, const Modification& change) override;
+  io::Task<Reply<Buffer>> begin_transaction(TransactionOptions options) override;
+  io::Task<Reply<Lsn>> commit_transaction(std::string_view id) override;
+  io::Task<Reply<bool>> roll_back_transaction(std::string_view id) override;
   io::Task<Reply<bool>> create_collection(Name name) override;
   io::Task<Reply<bool>> drop_collection(Name name) override;
   io::Task<Reply<bool>> database_exists(std::string_view database) override;
@@ -52,6 +56,7 @@ class EngineImpl final : public Engine, private JournalSink {
   Lsn durable_lsn() const override { return Lsn(shared_.durable.load(std::memory_order_acquire)); }
 
  private:
+  friend class Transactions;
   using OptionalRef = std::optional<CollectionRef>;
   struct Created {
     Result<> result;
@@ -76,13 +81,18 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Created> create_on_core_0(std::string database, std::string collection);
   io::Task<Reply<bool>> drop_on_core_0(std::string database, std::string collection);
   io::Task<Result<>> admit_write();
+  /// `ask(transactions)` gives the task, on core 0.
+  template <class T, class F>
+  io::Task<Reply<T>> in_transaction(F ask) {
+    return io::call_on<Reply<T>>(host_.cores, CoreId(0), [this, ask] { return ask(*transactions_); });
+  }
   template <class T, class F>
   io::Task<Evaluated<T>> at_shard(ShardId shard, F evaluate);
   /// A snapshot of what has that name at its LSN; it is open only when there is something.
   io::Task<Named> open_snapshot(Name name);
   io::Task<void> close_snapshot(Lsn snapshot);
   static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
-  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes);
+  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, EngineCore::Hidden hidden = nullptr);
   io::Task<Reply<std::vector<Buffer>>> find_by_key(Name name, const Find& find);
   io::Task<Reply<Modified>> modify_by_key(Name name, const Modification& change);
   io::Task<std::optional<Reply<Modified>>> try_first(Name name, const Modification& change);
@@ -104,7 +114,7 @@ class EngineImpl final : public Engine, private JournalSink {
                                                   std::vector<Buffer>& ids);
   io::Task<Evaluated<bool>> insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat);
   io::Task<Reply<Modified>> modify_all(Name name, const Modification& change);
-  io::Task<Result<EngineCore::Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change);
+  io::Task<Result<EngineCore::Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, EngineCore::Hidden hidden = nullptr);
   struct Locking;
   bool covers(Locking& held, std::vector<PreparedWrite>& writes) const;
   io::Task<Evaluated<bool>> lock_all(Locking& held, std::vector<PreparedWrite> writes, Lsn snapshot);
@@ -126,6 +136,7 @@ class EngineImpl final : public Engine, private JournalSink {
   EngineShared shared_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Cursors> cursors_;
+  std::unique_ptr<Transactions> transactions_;
   const Find everything_;
   io::Semaphore many_turns_{kManyAtOnce};  // core 0: requests over several documents that may be under way
   io::Semaphore catalog_turn_{1};  // core 0: one catalog change at a time

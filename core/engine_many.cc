@@ -37,6 +37,7 @@ Result<std::vector<PreparedWrite>> EngineImpl::check_batch(const std::vector<Byt
 
 io::Task<Reply<std::vector<Buffer>>> EngineImpl::insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) {
   using Out = std::vector<Buffer>;
+  if (!name.transaction.empty()) co_return co_await in_transaction<Out>([name, &documents](Transactions& t) { return t.insert(name, documents); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Out>(admitted);
   std::deque<Buffer> owned;
   std::vector<Buffer> ids;
@@ -105,13 +106,13 @@ struct EngineImpl::Locking {
   CoreItems locked;  ///< the same, by core; empty when nothing is locked
 };
 
-io::Task<Result<EngineCore::Changes>> EngineImpl::scan_changes(CollectionRef c, Lsn snapshot, const Modification& change) {
+io::Task<Result<EngineCore::Changes>> EngineImpl::scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, EngineCore::Hidden hidden) {
   EngineCore::Changes all;
   for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
     EngineCore& core = *shared_.cores[k];
     uint64_t left = kMaxEntryEffects - std::min<uint64_t>(kMaxEntryEffects, all.bytes);
     HF_CO_TRY(some, co_await io::call_on<Result<EngineCore::Changes>>(
-                        host_.cores, CoreId(k), [&core, c, snapshot, &change, left] { return core.scan_changes(c, snapshot, change, left); }));
+                        host_.cores, CoreId(k), [&core, c, snapshot, &change, left, hidden] { return core.scan_changes(c, snapshot, change, left, hidden); }));
     all.matched += some.matched;
     all.bytes += some.bytes;
     std::ranges::move(some.writes, std::back_inserter(all.writes));
@@ -207,6 +208,7 @@ io::Task<void> EngineImpl::write_half(Locking& held) {
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_many(Name name, const Modification& change) {
+  if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Modified>(admitted);
   // One document at most.
   if (change.of.query.id_key()) co_return co_await modify_by_key(name, change);

@@ -33,6 +33,11 @@ Result<CheckedDocument> EngineImpl::check_insert(Bytes document, Buffer& owned) 
 }
 
 io::Task<Reply<Buffer>> EngineImpl::insert_one(Name name, Bytes document, Repeat repeat) {
+  if (!name.transaction.empty()) {
+    Reply<std::vector<Buffer>> done = co_await insert_many(name, std::vector<Bytes>(1, document), repeat);
+    if (!done.result) co_return Reply<Buffer>{fail(done.result), done.lsn};
+    co_return Reply<Buffer>{std::move(done.result->front()), done.lsn};
+  }
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Buffer>(admitted);
   Buffer owned;
   Result<CheckedDocument> checked = check_insert(document, owned);
@@ -108,6 +113,7 @@ io::Task<Reply<Modified>> EngineImpl::modify_first(Name name, const Modification
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_one(Name name, const Modification& change) {
+  if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Modified>(admitted);
   Reply<Modified> done = change.of.query.id_key() ? co_await modify_by_key(name, change)
                          : change.upsert          ? co_await upsert_in_turn(name, change, &EngineImpl::modify_first)

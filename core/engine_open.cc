@@ -93,6 +93,7 @@ io::Task<Result<>> EngineImpl::recover() {
   shared_.committed.store(opened.last.value);
   shared_.durable.store(opened.last.value);
   checkpointer_ = std::make_unique<Checkpointer>(shared_, newest, directory_.previous, directory_.highest_manifest_number);
+  transactions_ = std::make_unique<Transactions>(*this, shared_);
   cursors_ = std::make_unique<Cursors>(shared_, host_.random.entropy64());
 
   // Everything replayed is durable now, whatever the mode was: this is when changing it is safe.
@@ -149,7 +150,10 @@ io::Task<void> EngineImpl::run_checkpointer() {
 }
 
 io::Task<void> EngineImpl::housekeeping() {
-  while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) co_await cursors_->tidy();
+  while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) {
+    co_await cursors_->tidy();
+    co_await transactions_->tidy();
+  }
   --running_;
   ended_.notify_all();
 }

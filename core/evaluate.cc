@@ -131,6 +131,15 @@ io::Task<Evaluated<std::optional<Buffer>>> EngineCore::find(CollectionRef c, Lsn
   co_return Evaluated<std::optional<Buffer>>{std::move(body), seen()};
 }
 
+io::Task<Result<std::optional<Buffer>>> EngineCore::find_at(CollectionRef c, Lsn snapshot, ShardId shard, Bytes key) {
+  if (applied_ < snapshot) co_await applied_through(snapshot);
+  Slot& s = slot(c.database, shard);
+  HF_CO_CHECK_OK(intact(s, c.collection, key));
+  HF_CO_TRY(found, co_await s.shard->find_at(c.collection, key, snapshot));
+  if (!found) co_return std::optional<Buffer>();
+  co_return std::optional<Buffer>(std::move(found->body));
+}
+
 // ---- Modify one ----
 
 namespace {

@@ -1,7 +1,10 @@
 #include "core/id_key.h"
 
+#include <fmt/ranges.h>
+
 #include <cmath>
 
+#include "core/path.h"
 #include "core/value_order.h"
 #include "io/base/assert.h"
 #include "io/base/hash.h"
@@ -100,6 +103,21 @@ Result<Buffer> id_key(Bytes value) {
   if (!v.is_container() && !c.at_end())
     return fail(Code::kBadRequest, "_id is followed by bytes that do not belong to it");
   return encode(v);
+}
+
+std::string shown_key(Bytes key) {
+  constexpr size_t kMaxHex = 32;
+  Bytes rest = key.empty() ? key : key.substr(1);
+  if (!key.empty() && key[0] == kString) return '"' + Path::shown(rest) + '"';
+  if (!key.empty() && key[0] == kNumber && rest.size() >= 8) {
+    auto bits = load_be<uint64_t>(rest.data());
+    auto d = std::bit_cast<double>(bits & kSignBit ? bits & ~kSignBit : ~bits);
+    int64_t above = rest.size() >= 10 ? load_be<uint16_t>(rest.data() + 8) : 0;
+    constexpr double kLimit = 9.2e18;
+    if (bits != 0 && d == std::trunc(d) && std::abs(d) < kLimit) return fmt::format("{}", static_cast<int64_t>(d) + above);
+    return fmt::format("{}", d);
+  }
+  return fmt::format("in hex, as a key, {:02x}", fmt::join(std::span(reinterpret_cast<const unsigned char*>(key.data()), std::min(key.size(), kMaxHex)), ""));
 }
 
 ShardId shard_of(Bytes key, uint16_t shard_count) {

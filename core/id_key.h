@@ -35,6 +35,9 @@ inline constexpr size_t kMaxIdKeyBytes = kMaxIdBytes + 5;  ///< hence of any key
 /// kTooLarge beyond kMaxIdBytes.
 Result<Buffer> id_key(Bytes value);
 
+/// A key as messages show it: strings in quotes, numbers as far as doubles go, the rest in hex.
+std::string shown_key(Bytes key);
+
 /// Where a document lives: XXH3-64 (seed 0) of its key modulo the number of shards. Part of the format for good.
 /// Requires 1 <= shard_count <= 4096.
 ShardId shard_of(Bytes key, uint16_t shard_count);

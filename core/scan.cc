@@ -1,12 +1,10 @@
 // Scans of one core's shards at a snapshot.
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
-#include <span>
 
 #include "core/document.h"
 #include "core/engine_core.h"
-#include "core/operand.h"
 #include "core/page_heap.h"
 #include "io/base/probe.h"
 
@@ -61,20 +59,11 @@ class Kept {
   std::vector<EngineCore::Found> all_;
 };
 
-/// For messages.
-std::string shown_id(Bytes id) {
-  msgpack::Value v = head_of(id);
-  if (v.kind == msgpack::Kind::kString) return '"' + Path::shown(v.bytes) + '"';
-  if (v.kind == msgpack::Kind::kUint) return std::to_string(v.u);
-  if (v.kind == msgpack::Kind::kInt) return std::to_string(v.i);
-  return "in hex, as MessagePack, " + fmt::format("{:02x}", fmt::join(std::span(reinterpret_cast<const unsigned char*>(id.data()), std::min<size_t>(id.size(), 32)), ""));
-}
-
 }  // namespace
 
 /// Calls `each` with every document that matches, until it returns false or an error.
 template <class Each>
-io::Task<Result<>> EngineCore::each_match(CollectionRef c, Lsn snapshot, const Query& query, Each& each) {
+io::Task<Result<>> EngineCore::each_match(CollectionRef c, Lsn snapshot, const Query& query, Hidden hidden, Each& each) {
   HF_CO_CHECK_OK(intact(c));
   uint32_t since_yield = 0;
   for (Slot* s : slots_of(c.database)) {
@@ -91,6 +80,10 @@ io::Task<Result<>> EngineCore::each_match(CollectionRef c, Lsn snapshot, const Q
         Query::Match match = query.match(d.body);
         if (match == Query::Match::kTooCostly) co_return Query::too_costly();
         if (match == Query::Match::kNo) continue;
+        if (hidden) {
+          HF_CO_TRY(key, id_key(*find_id(d.body)));
+          if (hidden->contains(key)) continue;
+        }
         HF_CO_TRY(more, each(d.body));
         if (!more) co_return Result<>();
       }
@@ -99,17 +92,29 @@ io::Task<Result<>> EngineCore::each_match(CollectionRef c, Lsn snapshot, const Q
   co_return Result<>();
 }
 
-io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes) {
+io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, Hidden hidden) {
   Kept kept(find, max_bytes);
   auto each = [&kept](Buffer& body) -> Result<bool> {
     HF_CHECK_OK(kept.add(std::move(body)));
     return !kept.enough();
   };
-  HF_CO_CHECK_OK(co_await each_match(c, snapshot, find.query, each));
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, find.query, hidden, each));
   co_return kept.take();
 }
 
-io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes) {
+Result<std::vector<EngineCore::Found>> EngineCore::select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes) {
+  Kept kept(find, max_bytes);
+  for (const auto& [key, write] : writes) {
+    if (kept.enough()) break;
+    if (write.kind != EffectKind::kPut) continue;
+    Query::Match match = find.query.match(write.body);
+    if (match == Query::Match::kTooCostly) return Query::too_costly();
+    if (match == Query::Match::kYes) HF_CHECK_OK(kept.add(write.body));
+  }
+  return kept.take();
+}
+
+io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes, Hidden hidden) {
   Changes out;
   auto each = [&](Buffer& body) -> Result<bool> {
     ++out.matched;
@@ -118,7 +123,7 @@ io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, 
     if (change.update) {
       auto updated = change.apply(body, shared_.host.clock.wall());
       if (!updated && MUTANT("update-many-leaves-out-what-fails")) return true;
-      if (!updated) return fail(updated.error().code, fmt::format("{}, in the document of _id {}; nothing was changed", updated.error().message, shown_id(*find_id(body))));
+      if (!updated) return fail(updated.error().code, fmt::format("{}, in the document of _id {}; nothing was changed", updated.error().message, shown_key(write.key)));
       if (!updated->changed()) return true;
       write.owned = std::move(updated->document);
     } else {
@@ -130,17 +135,17 @@ io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, 
     return fail(Code::kTooLarge, fmt::format("the documents that match come to more than {} bytes of changes, the most one request may make: narrow the "
                                              "query, and change them in several requests", kMaxEntryEffects));
   };
-  HF_CO_CHECK_OK(co_await each_match(c, snapshot, change.of.query, each));
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, change.of.query, hidden, each));
   co_return out;
 }
 
-io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot, const Query& query) {
+io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot, const Query& query, Hidden hidden) {
   uint64_t count = 0;
   auto each = [&count](Buffer&) -> Result<bool> {
     ++count;
     return true;
   };
-  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, each));
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, hidden, each));
   co_return count;
 }
 
@@ -149,7 +154,7 @@ io::Task<Result<bool>> EngineCore::sort_page(CollectionRef c, Lsn snapshot, cons
     HF_CHECK_OK(heap.add(body));
     return true;
   };
-  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, each));
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, query, nullptr, each));
   co_return true;
 }
 

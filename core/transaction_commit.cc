@@ -1,0 +1,100 @@
+// How transactions commit.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "core/engine_impl.h"
+#include "core/many_writes.h"
+#include "io/base/probe.h"
+
+namespace holdfast::core {
+
+/// What is to be locked: what was written, and what was read and is to be unchanged; in the order of locking. It borrows from the transaction.
+io::Task<Result<std::vector<PreparedWrite>>> Transactions::prepare(Transaction& t) {
+  std::vector<PreparedWrite> items;
+  for (auto& [names, c] : t.collections) {
+    Name name{c.database, c.name};
+    if (!c.ref && !c.writes.empty()) {
+      HF_CO_TRY(made, co_await engine_.resolve(name));
+      c.ref = made;
+    } else if (!c.ref && !c.reads.empty()) {
+      c.ref = (co_await engine_.lookup(name, shared_.committed_lsn())).ref;
+    }
+    if (!c.ref) continue;
+    auto add = [&](Bytes key, const TransactionCollection::Write* write) {
+      PreparedWrite& item = items.emplace_back(PreparedWrite{.collection = *c.ref, .shard = shard_of(key, shared_.settings.shard_count), .key = Buffer(key), .body = {}});
+      item.writes = write != nullptr;
+      if (!write) return;
+      item.kind = write->kind;
+      item.body = write->body;
+    };
+    for (const auto& [key, write] : c.writes) add(key, &write);
+    for (const Buffer& key : c.reads)
+      if (!c.written(key) && !MUTANT("reads-are-not-validated")) add(key, nullptr);
+  }
+  std::ranges::sort(items, [this](const PreparedWrite& a, const PreparedWrite& b) { return locked_before(shared_, a, b); });
+  co_return items;
+}
+
+namespace {
+
+std::string conflict_sentence(const Transaction& t, const std::vector<PreparedWrite>& items) {
+  for (const PreparedWrite& item : items) {
+    if (item.state != PreparedWrite::State::kTaken) continue;
+    for (const auto& [names, c] : t.collections)
+      if (c.ref == item.collection)
+        return fmt::format("the document {} of {}.{} was changed by another since the transaction began; nothing of it was written: begin another", shown_key(item.key),
+                           c.database, c.name);
+  }
+  return "a collection that the transaction wrote to was dropped since it began; nothing of it was written: begin another";
+}
+
+}  // namespace
+
+/// Mutant.
+io::Task<void> Transactions::write_half(std::vector<PreparedWrite>& items) {
+  size_t half = items.size() / 2;
+  if (half == 0) co_return;
+  std::vector<bool> wrote;
+  for (size_t i = 0; i < items.size(); ++i) {
+    wrote.push_back(items[i].writes);
+    if (i >= half) items[i].writes = false;
+  }
+  auto entry = std::make_shared<Submission>(CoreId(0));
+  co_await post_all(shared_, items, entry);
+  co_await entry->applied.wait();
+  for (size_t i = 0; i < items.size(); ++i) items[i].writes = i >= half && wrote[i];
+}
+
+io::Task<Reply<Lsn>> Transactions::write(Transaction& t) {
+  bool writes = std::ranges::any_of(t.collections, [](const auto& c) { return !c.second.writes.empty(); });
+  if (writes)
+    if (Result<> admitted = co_await engine_.admit_write(); !admitted) co_return refuse<Lsn>(admitted);
+  Result<std::vector<PreparedWrite>> items = co_await prepare(t);
+  if (!items) co_return refuse<Lsn>(items);
+  if (items->empty()) co_return Reply<Lsn>{t.snapshot, t.snapshot};
+
+  CoreItems locked = by_core(shared_, *items);
+  Evaluated<bool> prepared =
+      co_await prepare_all(shared_, locked, [after = shared_.committed_lsn(), snapshot = t.snapshot](EngineCore& core, const std::vector<PreparedWrite*>& mine) {
+        return core.prepare_commit(after, mine, snapshot);
+      });
+  Lsn rests_on = std::max(prepared.lsn, t.snapshot);
+  if (prepared.stale || (!prepared.result && prepared.result.error().code == Code::kConflict)) {
+    SOMETIMES(true, "transaction-conflicts");
+    co_return Reply<Lsn>{fail(Code::kConflict, conflict_sentence(t, *items)), rests_on};
+  }
+  if (!prepared.result) co_return Reply<Lsn>{fail(prepared.result), rests_on};
+  if (!writes) {
+    co_await finish_all(shared_, locked, nullptr);
+    co_return Reply<Lsn>{rests_on, rests_on};
+  }
+  auto entry = std::make_shared<Submission>(CoreId(0));
+  if (MUTANT("transaction-in-two-entries")) co_await write_half(*items);
+  co_await post_all(shared_, *items, entry);
+  co_await finish_all(shared_, locked, entry);
+  co_await entry->applied.wait();
+  co_return Reply<Lsn>{entry->lsn, entry->lsn};
+}
+
+}  // namespace holdfast::core
