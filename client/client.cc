@@ -82,6 +82,30 @@ Collection Client::collection(std::string name, std::string database) {
   return c;
 }
 
+io::Task<Result<Transaction>> Client::begin(TransactionOptions options) {
+  Buffer args;
+  msgpack::Writer(args).map(1).string("validate_reads").boolean(options.validate_reads);
+  HF_CO_TRY(answer, co_await core_->call({.op = Op::kBeginTx, .args = std::move(args)}));
+  HF_CO_TRY(id, field(answer.value, "tx_id", Kind::kString));
+  Transaction out;
+  out.core_ = core_;
+  out.id_ = id.bytes;
+  out.snapshot_ = answer.lsn;
+  co_return out;
+}
+
+Collection Transaction::collection(std::string name, std::string database) const {
+  Collection c;
+  c.core_ = core_;
+  c.name_ = std::move(name);
+  c.database_ = std::move(database);
+  c.transaction_ = id_;
+  return c;
+}
+
+io::Task<Result<Stamp>> Transaction::commit() const { return stamp_of(core_, {.op = Op::kTxCommit, .args = one_string("tx_id", id_)}); }
+io::Task<Result<Stamp>> Transaction::rollback() const { return stamp_of(core_, {.op = Op::kTxRollback, .args = one_string("tx_id", id_)}); }
+
 io::Task<Result<Answer<VerifyPart>>> Client::verify(Buffer cursor, uint64_t bytes) {
   Buffer args;
   msgpack::Writer w(args);
@@ -131,7 +155,7 @@ io::Task<Result<std::vector<Result<Answer<Buffer>>>>> Client::batch(std::vector<
     const wire::OpInfo* info = wire::info(c.op);
     all_read = all_read && info && info->effect == wire::Effect::kReads;
     const std::string& database = c.database.empty() ? core_->options().database : c.database;
-    wire::RequestWriter inner(args, {.id = ++id, .op = c.op, .database = database, .collection = c.collection},
+    wire::RequestWriter inner(args, {.id = ++id, .op = c.op, .database = database, .collection = c.collection, .transaction = c.transaction},
                               wire::RequestWriter::Framing::kNested);
     inner.args().raw(c.args.empty() ? Bytes("\x80") : Bytes(c.args));
     HF_CO_CHECK_OK(inner.end());
@@ -156,11 +180,11 @@ io::Task<Result<std::vector<Result<Answer<Buffer>>>>> Client::batch(std::vector<
 // --- Collection ---
 
 io::Task<Result<Answer<Buffer>>> Collection::call(Op op, Buffer args, Resend resend) const {
-  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_, .resend = resend});
+  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_, .resend = resend, .transaction = transaction_});
 }
 
 io::Task<Result<Answer<Buffer>>> Collection::lookup(Op op, Buffer args) const {
-  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_},
+  return core_->call({.op = op, .collection = name_, .args = std::move(args), .database = database_, .transaction = transaction_},
                      Core::Absent::kIsEmpty);
 }
 
@@ -374,15 +398,15 @@ io::Task<Result<Answer<uint64_t>>> Collection::count(Buffer query) const {
 io::Task<Result<Answer<bool>>> Collection::exists() const {
   return client::exists(
       core_,
-      {.op = Op::kCollectionExists, .collection = name_, .args = one_string("name", name_), .database = database_});
+      {.op = Op::kCollectionExists, .collection = name_, .args = one_string("name", name_), .database = database_, .transaction = transaction_});
 }
 
 io::Task<Result<Stamp>> Collection::create() const {
-  return stamp_of(core_, {.op = Op::kCreateCollection, .args = one_string("name", name_), .database = database_});
+  return stamp_of(core_, {.op = Op::kCreateCollection, .args = one_string("name", name_), .database = database_, .transaction = transaction_});
 }
 
 io::Task<Result<Stamp>> Collection::drop() const {
-  return stamp_of(core_, {.op = Op::kDrop, .collection = name_, .database = database_});
+  return stamp_of(core_, {.op = Op::kDrop, .collection = name_, .database = database_, .transaction = transaction_});
 }
 
 }  // namespace holdfast::client

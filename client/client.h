@@ -82,8 +82,9 @@ struct Call {
   wire::Op op;
   std::string collection;
   Buffer args;           ///< one MessagePack value; empty for none
-  std::string database;  ///< empty: that of the options
+  std::string database = {};     ///< empty: that of the options
   Resend resend = Resend::kByOperation;
+  std::string transaction = {};  ///< within which it is executed; empty: none
 };
 
 struct Updated {
@@ -127,8 +128,14 @@ struct UpdateOptions {
   Buffer array_filters;  ///< an array of queries, one for each `$[identifier]` of the update; empty: none
 };
 
+struct TransactionOptions {
+  /// What it reads must be unchanged when it commits, as if it had written it (of queries: the documents that were found).
+  bool validate_reads = false;
+};
+
 class Collection;
 class Core;
+class Transaction;
 
 class Client {
  public:
@@ -158,6 +165,9 @@ class Client {
   io::Task<Result<Answer<std::vector<std::string>>>> list_databases();
   /// Of `database`; empty: that of the options.
   io::Task<Result<Answer<std::vector<std::string>>>> list_collections(std::string database = "");
+
+  /// Begins a transaction; it ends by itself when it is not used for 60 s.
+  io::Task<Result<Transaction>> begin(TransactionOptions options = {});
 
   /// Executes the calls in order in one request, each as if made alone (not a transaction), and returns an answer for
   /// each. Sent again only when every call may be.
@@ -255,6 +265,7 @@ class Collection {
 
  private:
   friend class Client;
+  friend class Transaction;
   struct Ops;
   io::Task<Result<Answer<Buffer>>> call(wire::Op op, Buffer args, Resend resend = Resend::kByOperation) const;
   /// Like call, but what is not there is an empty answer.
@@ -264,6 +275,33 @@ class Collection {
   std::shared_ptr<Core> core_;
   std::string name_;
   std::string database_;
+  std::string transaction_;
+};
+
+/// A transaction: reads at one snapshot, with its own writes over it, which others see all at once when it has committed. Its writes do not wait for anybody,
+/// and lock nothing; who changes a document first wins, and the other's commit gets kConflict: begin again, with everything that was read. Cheap to copy; calls
+/// of one transaction are executed one after the other.
+class Transaction {
+ public:
+  /// Collections within it: whatever finds, counts, inserts, changes or deletes documents. Its writes are never sent again by themselves: after kUnknownOutcome
+  /// roll back. Errors besides their own: kTxUnknown (it has ended), kSnapshotTooOld.
+  Collection collection(std::string name, std::string database = "") const;
+
+  /// The stamp's LSN is that of all its writes; of its snapshot when there are none. Sent again until there is an answer; the server remembers the outcome for 60 s.
+  /// Errors: kConflict and others: nothing of it has happened. kUnknownOutcome as for any write. kTxUnknown: it has ended before, or the server has started since.
+  io::Task<Result<Stamp>> commit() const;
+  /// Also one that was rolled back already, for whatever reason.
+  io::Task<Result<Stamp>> rollback() const;
+
+  /// What it reads: every commit up to here, and its own writes.
+  Lsn snapshot() const { return snapshot_; }
+  const std::string& id() const { return id_; }
+
+ private:
+  friend class Client;
+  std::shared_ptr<Core> core_;
+  std::string id_;
+  Lsn snapshot_;
 };
 
 }  // namespace holdfast::client

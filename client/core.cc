@@ -14,6 +14,8 @@ constexpr Duration kRepeatWindow = seconds(50);
 bool may_resend(const Call& call, Duration since_first) {
   if (MUTANT("client-sends-a-lost-write-again")) return true;
   if (call.resend == Resend::kNever) return false;
+  // What was written within a transaction would be there twice.
+  if (!call.transaction.empty() && wire::info(call.op)->effect == wire::Effect::kWrites) return false;
   if (call.resend == Resend::kAlways)
     return wire::info(call.op)->effect != wire::Effect::kWrites || since_first < kRepeatWindow;
   const wire::OpInfo* info = wire::info(call.op);
@@ -25,13 +27,16 @@ bool changes_nothing(const Call& call) {
   return info && info->effect == wire::Effect::kReads;
 }
 
-/// Errors that say "not executed, try later".
-bool is_temporary(Code code) { return code == Code::kOverloaded || code == Code::kShuttingDown; }
 /// Errors after which the server itself does not know.
 bool is_uncertain(Code code) {
   return code == Code::kInternal || code == Code::kTimeout || code == Code::kUnknownOutcome;
 }
 
+/// Whether an error is the outcome, whatever became of earlier attempts: a transaction commits once, and the server remembers how that came out.
+bool is_final(const Call& call, Code code) { return call.op == wire::Op::kTxCommit && code != Code::kTxUnknown && !is_uncertain(code); }
+
+/// Errors that say "not executed, try later".
+bool is_temporary(Code code) { return code == Code::kOverloaded || code == Code::kShuttingDown; }
 std::unexpected<Error> unknown_outcome(const Call& call, std::string_view why) {
   if (MUTANT("unknown-outcome-reported-as-failure")) return fail(Code::kUnreachable, "the connection broke");
   return fail(Code::kUnknownOutcome,
@@ -66,12 +71,13 @@ io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
   for (int attempt = 1;; ++attempt) {
     Time asked = here.now();
     Outcome out =
-        co_await pick().request({.op = call.op, .database = database, .collection = call.collection}, args, deadline);
+        co_await pick().request({.op = call.op, .database = database, .collection = call.collection, .transaction = call.transaction}, args, deadline);
     if (out.kind == Outcome::Kind::kAnswered && !out.error)
       co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, std::move(out.result)};
 
     Error error = std::move(*out.error);
     bool answered = out.kind == Outcome::Kind::kAnswered;
+    if (answered && is_final(call, error.code) && !is_temporary(error.code)) co_return std::unexpected(std::move(error));
     if (answered && error.code == Code::kNotFound && absent == Absent::kIsEmpty)
       co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, {}};
     bool again = !answered || is_temporary(error.code);

@@ -33,6 +33,7 @@ DocumentStream Collection::stream_by(Op op) const {
   stream.op_ = op;
   stream.collection_ = name_;
   stream.database_ = database_;
+  if (!transaction_.empty()) stream.wrong_ = fail(Code::kUnsupported, "a stream has a snapshot of its own: within a transaction use find()");
   return stream;
 }
 

@@ -53,7 +53,7 @@ struct EngineOptions {
   // Transactions (transactions.h).
   uint32_t max_transactions = 1000;
   Duration transaction_idle = seconds(60);        ///< one that no request uses for so long is rolled back
-  Duration transaction_remembered = seconds(60);  ///< for how long at least it is known how one ended
+  Duration transaction_remembered = seconds(60);  ///< for how long it is known how one ended; or until 100,000 others have
   uint64_t transactions_bytes = uint64_t{512} << 20;  ///< what all that are open have written, and read to be validated
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)

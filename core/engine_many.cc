@@ -208,7 +208,7 @@ io::Task<void> EngineImpl::write_half(Locking& held) {
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_many(Name name, const Modification& change) {
-  if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change); });
+  if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change, Transactions::Scope::kAll); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Modified>(admitted);
   // One document at most.
   if (change.of.query.id_key()) co_return co_await modify_by_key(name, change);

@@ -113,7 +113,7 @@ io::Task<Reply<Modified>> EngineImpl::modify_first(Name name, const Modification
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_one(Name name, const Modification& change) {
-  if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change); });
+  if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change, Transactions::Scope::kOne); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Modified>(admitted);
   Reply<Modified> done = change.of.query.id_key() ? co_await modify_by_key(name, change)
                          : change.upsert          ? co_await upsert_in_turn(name, change, &EngineImpl::modify_first)

@@ -191,14 +191,14 @@ io::Task<Reply<uint64_t>> Transactions::count_in(Transaction& t, Name name, cons
 
 // ---- Modify ----
 
-io::Task<Reply<Modified>> Transactions::modify_in(Transaction& t, Name name, const Modification& change) {
+io::Task<Reply<Modified>> Transactions::modify_in(Transaction& t, Name name, const Modification& change, Scope scope) {
   Result<TransactionCollection*> of = collection(t, name);
   if (!of) co_return refuse<Modified>(of);
   TransactionCollection& c = **of;
   Result<Modified> done;
   if (const auto& key = change.of.query.id_key()) {
     done = co_await modify_document(t, c, *key, change);
-  } else if (change.of.wanted() == 1) {
+  } else if (scope == Scope::kOne) {
     done = co_await modify_one(t, c, change);
   } else {
     co_await engine_.take_many_turn();

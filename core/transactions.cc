@@ -90,8 +90,8 @@ io::Task<Reply<uint64_t>> Transactions::count(Name name, const Query& query) {
   return within<uint64_t>(name.transaction, [this, name, &query](Transaction& t) { return count_in(t, name, query); });
 }
 
-io::Task<Reply<Modified>> Transactions::modify(Name name, const Modification& change) {
-  return within<Modified>(name.transaction, [this, name, &change](Transaction& t) { return modify_in(t, name, change); });
+io::Task<Reply<Modified>> Transactions::modify(Name name, const Modification& change, Scope scope) {
+  return within<Modified>(name.transaction, [this, name, &change, scope](Transaction& t) { return modify_in(t, name, change, scope); });
 }
 
 // ---- The end ----

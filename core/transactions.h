@@ -43,7 +43,8 @@ class Transactions {
   io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes);
   io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id);
   io::Task<Reply<uint64_t>> count(Name name, const Query& query);
-  io::Task<Reply<Modified>> modify(Name name, const Modification& change);
+  enum class Scope : uint8_t { kOne, kAll };
+  io::Task<Reply<Modified>> modify(Name name, const Modification& change, Scope scope);
 
   /// Ends those that were idle too long, and looks at the memory that snapshots cost. Now and then, one at a time.
   io::Task<void> tidy();
@@ -85,7 +86,7 @@ class Transactions {
   io::Task<Reply<std::vector<Buffer>>> find_in(Transaction& t, Name name, const Find& find, uint64_t max_bytes);
   io::Task<Reply<std::optional<Buffer>>> find_by_id_in(Transaction& t, Name name, Bytes id);
   io::Task<Reply<uint64_t>> count_in(Transaction& t, Name name, const Query& query);
-  io::Task<Reply<Modified>> modify_in(Transaction& t, Name name, const Modification& change);
+  io::Task<Reply<Modified>> modify_in(Transaction& t, Name name, const Modification& change, Scope scope);
   io::Task<Result<Modified>> modify_one(Transaction& t, TransactionCollection& c, const Modification& change);
   io::Task<Result<Modified>> modify_document(Transaction& t, TransactionCollection& c, Bytes key, const Modification& change);
   io::Task<Result<Modified>> modify_all(Transaction& t, TransactionCollection& c, const Modification& change);

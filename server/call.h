@@ -33,7 +33,7 @@ struct Call {
   Lsn lsn{};            ///< once answered: what the answer rests on
 
   core::Engine& engine() const { return core.engine(); }
-  core::Name name() const { return {database(), request.collection}; }
+  core::Name name() const { return {database(), request.collection, request.transaction}; }
   std::string_view database() const {
     return request.database.empty() ? std::string_view(core.config().default_database)
                                     : std::string_view(request.database);

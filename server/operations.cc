@@ -5,24 +5,28 @@
 namespace holdfast::server {
 namespace {
 
+/// Whether an operation may be executed within a transaction that the envelope names.
+enum class Where : uint8_t { kAlone, kInTransactions };
+
 struct Row {
-  wire::Op op;
-  Handler handler;
+  wire::Op op = wire::Op::kNone;
+  Handler handler = nullptr;
+  Where where = Where::kAlone;
 };
 
 constexpr Row kRows[] = {
-    {wire::Op::kInsertOne, insert_one},
-    {wire::Op::kInsertMany, insert_many},
-    {wire::Op::kFindOne, find_one},
-    {wire::Op::kFind, find},
-    {wire::Op::kUpdateOne, update_one},
-    {wire::Op::kUpdateMany, update_many},
-    {wire::Op::kDeleteOne, delete_one},
-    {wire::Op::kDeleteMany, delete_many},
-    {wire::Op::kUpsertOne, upsert_one},
-    {wire::Op::kUpsertMany, upsert_many},
-    {wire::Op::kCount, count},
-    {wire::Op::kFindById, find_by_id},
+    {wire::Op::kInsertOne, insert_one, Where::kInTransactions},
+    {wire::Op::kInsertMany, insert_many, Where::kInTransactions},
+    {wire::Op::kFindOne, find_one, Where::kInTransactions},
+    {wire::Op::kFind, find, Where::kInTransactions},
+    {wire::Op::kUpdateOne, update_one, Where::kInTransactions},
+    {wire::Op::kUpdateMany, update_many, Where::kInTransactions},
+    {wire::Op::kDeleteOne, delete_one, Where::kInTransactions},
+    {wire::Op::kDeleteMany, delete_many, Where::kInTransactions},
+    {wire::Op::kUpsertOne, upsert_one, Where::kInTransactions},
+    {wire::Op::kUpsertMany, upsert_many, Where::kInTransactions},
+    {wire::Op::kCount, count, Where::kInTransactions},
+    {wire::Op::kFindById, find_by_id, Where::kInTransactions},
     {wire::Op::kDrop, drop},
     {wire::Op::kStats, stats},
     {wire::Op::kFlush, flush},
@@ -30,24 +34,33 @@ constexpr Row kRows[] = {
     {wire::Op::kDbExists, database_exists},
     {wire::Op::kCollectionExists, collection_exists},
     {wire::Op::kCreateCollection, create_collection},
-    {wire::Op::kFindManyCount, find_many_count},
+    {wire::Op::kFindManyCount, find_many_count, Where::kInTransactions},
     {wire::Op::kFindManyStream, find_many_stream},
-    {wire::Op::kFindPaginated, find_paginated},
+    {wire::Op::kFindPaginated, find_paginated, Where::kInTransactions},
     {wire::Op::kHello, hello},
     {wire::Op::kListDatabases, list_databases},
     {wire::Op::kListCollections, list_collections},
     {wire::Op::kExport, export_part},
     {wire::Op::kPing, ping},
     {wire::Op::kVerify, verify},
-    {wire::Op::kFindAndModify, find_and_modify},
+    {wire::Op::kFindAndModify, find_and_modify, Where::kInTransactions},
     {wire::Op::kStream, stream},
+    {wire::Op::kTxBatch, tx_batch},
+    {wire::Op::kBeginTx, begin_tx},
+    {wire::Op::kTxFindOne, tx_find_one},
+    {wire::Op::kTxFindById, tx_find_by_id},
+    {wire::Op::kTxInsertOne, tx_insert_one},
+    {wire::Op::kTxUpdateOne, tx_update_one},
+    {wire::Op::kTxDeleteOne, tx_delete_one},
+    {wire::Op::kTxCommit, tx_commit},
+    {wire::Op::kTxRollback, tx_rollback},
 };
 
 constexpr size_t kNumbers = 256;
 
-constexpr std::array<Handler, kNumbers> kHandlers = [] {
-  std::array<Handler, kNumbers> table{};
-  for (const Row& row : kRows) table[std::to_underlying(row.op)] = row.handler;
+constexpr std::array<Row, kNumbers> kByNumber = [] {
+  std::array<Row, kNumbers> table{};
+  for (const Row& row : kRows) table[std::to_underlying(row.op)] = row;
   return table;
 }();
 
@@ -64,13 +77,19 @@ Error unsupported(wire::Op op) {
 
 io::Task<void> begin(Call& call) {
   call.core.metrics.count_request(call.request.op);
-  if (Handler handler = kHandlers[std::to_underlying(call.request.op)]) return handler(call);
-  call.fail(unsupported(call.request.op));
+  const Row& row = kByNumber[std::to_underlying(call.request.op)];
+  if (!row.handler) {
+    call.fail(unsupported(call.request.op));
+  } else if (!call.request.transaction.empty() && row.where == Where::kAlone) {
+    call.fail({Code::kUnsupported, fmt::format("{} is not executed within transactions: send it without tx", wire::name(call.request.op))});
+  } else {
+    return row.handler(call);
+  }
   return {};
 }
 
 io::Task<bool> Call::may_repeat() {
-  if (!fingerprint || !answers.is_whole()) co_return false;
+  if (!fingerprint || !request.transaction.empty() || !answers.is_whole()) co_return false;
   co_return co_await core.may_repeat(*fingerprint);
 }
 

@@ -42,6 +42,21 @@ io::Task<void> find_and_modify(Call& call);
 /// What a find asks for, compiled. What is not offered is refused rather than ignored.
 Result<core::Find> compile_find(const wire::QueryArgs& asked);
 
+// operations_transactions.cc
+io::Task<void> tx_batch(Call& call);
+io::Task<void> begin_tx(Call& call);
+io::Task<void> tx_find_one(Call& call);
+io::Task<void> tx_find_by_id(Call& call);
+io::Task<void> tx_insert_one(Call& call);
+io::Task<void> tx_update_one(Call& call);
+io::Task<void> tx_delete_one(Call& call);
+io::Task<void> tx_commit(Call& call);
+io::Task<void> tx_rollback(Call& call);
+
+/// The arguments of update_one and delete_one, compiled.
+Result<core::Modification> parse_update_one(const Call& call, Bytes args);
+Result<core::Modification> parse_delete_one(const Call& call, Bytes args);
+
 // operations_catalog.cc
 io::Task<void> drop(Call& call);
 io::Task<void> create_collection(Call& call);

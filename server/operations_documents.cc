@@ -88,7 +88,7 @@ Result<core::Find> compile_find(const wire::QueryArgs& asked) {
 }
 
 io::Task<void> insert_one(Call& call) {
-  Result<Bytes> document = wire::parse_insert_one(call.request.args);
+  Result<Bytes> document = call.request.op == wire::Op::kTxInsertOne ? wire::parse_tx_insert(call.request.args) : wire::parse_insert_one(call.request.args);
   if (!document) co_return call.fail(document.error());
   auto done = co_await call.engine().insert_one(call.name(), *document, core::Repeat::kByShape);
   if (is_duplicate(done.result) && co_await call.may_repeat())

@@ -33,9 +33,11 @@ Result<Returns> parse_returns(const wire::ModifyArgs& asked) {
   return fail(Code::kBadRequest, asked.remove ? "return must be \"before\" when the document is removed" : "return must be \"before\" or \"after\"");
 }
 
-Result<core::Modification> parse(const Call& call, Kind kind) {
-  HF_TRY(asked, wire::parse_modify(call.request.args));
+Result<core::Modification> parse(const Call& call, Bytes args, Kind kind) {
+  HF_TRY(asked, wire::parse_modify(args));
   HF_CHECK_OK(check_offered(asked, kind));
+  if (!asked.tx_id.empty() && asked.tx_id != call.request.transaction)
+    return fail(Code::kUnsupported, "tx_id goes with the operations whose names begin with tx; others take the transaction as tx, beside args");
   HF_TRY(query, core::Query::compile(asked.filter));
   core::Modification out = core::deletion_of(std::move(query));
   if (!asked.update.empty()) {
@@ -63,7 +65,7 @@ enum class Scope : uint8_t { kOne, kMany };
 /// `write(result writer, modified)` writes the result.
 template <class F>
 io::Task<void> modify(Call& call, Kind kind, Scope scope, F write) {
-  Result<core::Modification> change = parse(call, kind);
+  Result<core::Modification> change = parse(call, call.request.args, kind);
   if (!change) co_return call.fail(change.error());
   auto done = scope == Scope::kOne ? co_await call.engine().modify_one(call.name(), *change) : co_await call.engine().modify_many(call.name(), *change);
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);
@@ -81,6 +83,9 @@ void write_upserted(msgpack::Writer& out, const core::Modified& m) {
 }
 
 }  // namespace
+
+Result<core::Modification> parse_update_one(const Call& call, Bytes args) { return parse(call, args, Kind::kUpdate); }
+Result<core::Modification> parse_delete_one(const Call& call, Bytes args) { return parse(call, args, Kind::kDelete); }
 
 io::Task<void> update_one(Call& call) {
   return modify(call, Kind::kUpdate, Scope::kOne, [](msgpack::Writer& out, const core::Modified& m) {

@@ -62,6 +62,7 @@ void add_engine(FlatMap& out, const core::EngineStats& engine) {
   out.add("tail_bytes", engine.tail_bytes);
   out.add("read_only", engine.read_only ? 1 : 0);
   out.add("stalled", engine.stalled ? 1 : 0);
+  out.add("open_transactions", engine.open_transactions);
   out.add("damaged_documents", engine.damaged_documents);
   out.add("damaged_shards", engine.damaged_shards ? 1 : 0);
   out.add("collections", engine.collections.size());
@@ -132,7 +133,8 @@ io::Task<void> hello(Call& call) {
     msgpack::Writer out = reply.result();
     out.map(8).string("server").string("holdfast").string("version").string(kVersion);
     out.string("protocol").uint(kProtocol);
-    out.string("capabilities").array(5).string("pipelining").string("lsn").string("export").string("verify").string("stream");
+    out.string("capabilities").array(6).string("pipelining").string("lsn").string("export").string("verify").string("stream");
+    out.string("transactions");
     out.string("database").string(call.core.config().default_database);
     out.string("sync_mode").string(mode_name(call.core.facts().mode));
     out.string("max_request").uint(call.core.limits().request_bytes).string("max_reply").uint(wire::kMaxReplyPayload);

@@ -245,6 +245,7 @@ Result<ModifyArgs> parse_modify(Bytes args) {
     if (key == "upsert") return take_bool(key, value, out.upsert);
     if (key == "return") return take_bytes(key, value, out.returns);
     if (key == "array_filters") return take_array(key, value, out.array_filters);
+    if (key == "tx_id") return take_bytes(key, value, out.tx_id);
     return fail(Code::kUnsupported, "an operation that changes documents takes no " + shown_key(key));
   };
   // Go's map without fields is nil.
@@ -252,6 +253,51 @@ Result<ModifyArgs> parse_modify(Bytes args) {
     if (key == "filter") out.filter = kEmptyMap;
   }));
   if (out.filter.empty()) return bad("there must be a filter: the empty one, {}, matches all documents");
+  return out;
+}
+
+Result<BeginArgs> parse_begin(Bytes args) {
+  BeginArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "validate_reads") return take_bool(key, value, out.validate_reads);
+    return fail(Code::kUnsupported, "begin_tx takes no " + shown_key(key));
+  }));
+  return out;
+}
+
+Result<Bytes> parse_tx_id(Bytes args) {
+  Bytes id;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> { return key == "tx_id" ? take_bytes(key, value, id) : Result<>(); }));
+  if (id.empty()) return bad("the operation takes {tx_id}, which begin_tx gives");
+  return id;
+}
+
+Result<Bytes> parse_tx_insert(Bytes args) {
+  Bytes document;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> { return key == "doc" ? take_map(key, value, document) : Result<>(); }));
+  if (document.empty()) return bad("tx_insert_one takes {tx_id, doc}");
+  return document;
+}
+
+Result<TxBatch> parse_tx_batch(Bytes args) {
+  Bytes operations;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    return key == "operations" ? take_array(key, value, operations) : Result<>();
+  }));
+  if (operations.empty()) return bad("tx_batch takes {operations}");
+  TxBatch out;
+  out.at_ = elements(operations, out.count_);
+  return out;
+}
+
+Result<TxBatchOperation> TxBatch::next() {
+  TxBatchOperation out;
+  HF_CHECK_OK(each_pair(at_.raw(), [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "op") return take_uint(key, value, out.op);
+    if (key == "collection") return take_bytes(key, value, out.collection);
+    if (key == "args") out.args = value;
+    return {};
+  }));
   return out;
 }
 

@@ -85,8 +85,38 @@ struct ModifyArgs {
   bool remove = false;
   bool upsert = false;
   std::string_view returns;  ///< empty when absent
+  Bytes tx_id;               ///< of the original's operations within transactions; empty when absent
 };
 Result<ModifyArgs> parse_modify(Bytes args);
+
+/// kBeginTx: `{validate_reads?: bool}`. Arguments of other names are refused.
+struct BeginArgs {
+  bool validate_reads = false;
+};
+Result<BeginArgs> parse_begin(Bytes args);
+/// kTxFindOne … kTxRollback: the `tx_id` among their arguments.
+Result<Bytes> parse_tx_id(Bytes args);
+/// kTxInsertOne: `{tx_id, doc: map}`; the document.
+Result<Bytes> parse_tx_insert(Bytes args);
+
+/// kTxBatch: `{operations: [{op, collection, args}]}`; one of them by each call.
+struct TxBatchOperation {
+  uint64_t op = 0;
+  Bytes collection;
+  Bytes args;
+};
+class TxBatch {
+ public:
+  uint32_t count() const { return count_; }
+  /// Errors: kBadRequest, for what is no operation.
+  Result<TxBatchOperation> next();
+
+ private:
+  friend Result<TxBatch> parse_tx_batch(Bytes args);
+  msgpack::Cursor at_{Bytes()};
+  uint32_t count_ = 0;
+};
+Result<TxBatch> parse_tx_batch(Bytes args);
 
 /// kDbExists, kCollectionExists, kCreateCollection: `{name: str}`.
 Result<Bytes> parse_name(Bytes args);

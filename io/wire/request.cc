@@ -11,6 +11,7 @@ enum Key : unsigned {
   kArgs = 16,
   kAuth = 32,
   kNoReply = 64,
+  kTransaction = 128,
   kUnknown = 0
 };
 
@@ -21,6 +22,7 @@ Key key_of(Bytes name) {
   if (name == "collection") return kCollection;
   if (name == "database") return kDatabase;
   if (name == "nr") return kNoReply;
+  if (name == "tx") return kTransaction;
   if (name == "auth") return kAuth;
   return kUnknown;
 }
@@ -86,6 +88,7 @@ Result<> read_field(Key key, msgpack::Cursor& in, Request& out, Bytes& credentia
     case kArgs: return read_args(in, out);
     case kAuth: return read_auth(in, credentials);
     case kNoReply: return read_no_reply(in, out);
+    case kTransaction: return read_name(in, "tx", out.transaction);
     case kUnknown: break;
   }
   if (!in.skip()) return bad(kNotAMap);
@@ -158,12 +161,13 @@ Op peek_op(Bytes payload) {
 
 RequestWriter::RequestWriter(Buffer& out, const Head& head, Framing framing)
     : out_(out), start_(framing == Framing::kFrame ? begin_frame(out) : out.size()), framing_(framing) {
-  uint32_t pairs = 4 + (head.database.empty() ? 0 : 1) + (head.no_reply ? 1 : 0);
+  uint32_t pairs = 4 + (head.database.empty() ? 0 : 1) + (head.no_reply ? 1 : 0) + (head.transaction.empty() ? 0 : 1);
   msgpack::Writer w(out_);
   w.map(pairs).string("id").uint(head.id).string("op").uint(static_cast<uint8_t>(head.op));
   w.string("collection").string(head.collection);
   if (!head.database.empty()) w.string("database").string(head.database);
   if (head.no_reply) w.string("nr").boolean(true);
+  if (!head.transaction.empty()) w.string("tx").string(head.transaction);
   w.string("args");
 }
 

@@ -1,6 +1,6 @@
 // Requests: the envelope around every operation, read in place and written in place.
 //
-//     { id: uint, op: uint, collection: str, database?: str, args: any, auth?: str, nr?: bool }
+//     { id: uint, op: uint, collection: str, database?: str, args: any, auth?: str, nr?: bool, tx?: str }
 //
 // Keys come in any order, integers in any width, and unknown keys are skipped; a known key that comes twice is refused,
 // since the two sides could disagree on which one counts. Reading allocates nothing: every field is a view into the
@@ -24,6 +24,7 @@ struct Request {
   Op op = Op::kNone;
   Bytes collection;
   Bytes database;        ///< empty: the server's default database
+  Bytes transaction;     ///< within which the operation is executed; empty: none
   Bytes args;            ///< one value; empty when absent or nil
 };
 
@@ -51,6 +52,7 @@ class RequestWriter {
     std::string_view database;
     std::string_view collection;
     bool no_reply = false;
+    std::string_view transaction = {};
   };
 
   RequestWriter(Buffer& out, const Head& head, Framing framing = Framing::kFrame);

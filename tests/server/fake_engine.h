@@ -26,6 +26,7 @@ class FakeEngine final : public core::Engine {
   std::optional<uint64_t> last_max_bytes;
   core::StreamPosition last_stream;  ///< its cursor is gone by now
   std::vector<std::string> damage;  ///< what a verification finds
+  std::optional<Error> commits_fail_with;
   /// Calls that begin while this is set wait until let_go().
   bool held = false;
   /// Inserts that happen while this is set are answered after let_go().
@@ -101,6 +102,19 @@ class FakeEngine final : public core::Engine {
   io::Task<Reply<core::Modified>> modify_many(Name name, const core::Modification& change) override {
     co_await begin(change.update ? "update_many" : "delete_many", name);
     co_return end(modify(of(name), change, UINT64_MAX));
+  }
+  /// Transactions that do nothing: what is asked within them happens at once.
+  io::Task<Reply<Buffer>> begin_transaction(core::TransactionOptions options) override {
+    co_await begin(options.validate_reads ? "begin_transaction, validated" : "begin_transaction", {});
+    co_return end(Result<Buffer>("tx-1"));
+  }
+  io::Task<Reply<Lsn>> commit_transaction(std::string_view id) override {
+    co_await begin("commit " + std::string(id), {});
+    co_return end(commits_fail_with ? Result<Lsn>(std::unexpected(*commits_fail_with)) : Result<Lsn>(Lsn(lsn)));
+  }
+  io::Task<Reply<bool>> roll_back_transaction(std::string_view id) override {
+    co_await begin("roll back " + std::string(id), {});
+    co_return end(Result<bool>(true));
   }
   io::Task<Reply<bool>> create_collection(Name name) override {
     co_await begin("create_collection", name);
@@ -197,7 +211,8 @@ class FakeEngine final : public core::Engine {
   io::Task<void> begin(std::string what, Name name) {
     ++under_way;
     calls.push_back(std::move(what) + (name.database.empty() ? "" : " ") + std::string(name.database) +
-                    (name.collection.empty() ? "" : "/") + std::string(name.collection));
+                    (name.collection.empty() ? "" : "/") + std::string(name.collection) +
+                    (name.transaction.empty() ? "" : " in ") + std::string(name.transaction));
     while (held) co_await gate_.wait();
   }
   template <class T>

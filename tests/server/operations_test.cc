@@ -157,10 +157,93 @@ TEST_F(Operations, UseTheDatabaseOfTheRequestOrTheDefaultOne) {
   });
 }
 
+TEST_F(Operations, WithinTransactionsNameThemInTheEnvelopeOrAsTheOriginalDoes) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    auto last = [&] { return t.engine->calls.back(); };
+    Got begun = co_await c->ask({.op = Op::kBeginTx});
+    EXPECT_EQ(hex(begun.result), "81a574785f6964a474782d31") << "{tx_id: tx-1}";
+    EXPECT_EQ(last(), "begin_transaction");
+    Buffer validated = packed([](msgpack::Writer& w) { w.map(1).string("validate_reads").boolean(true); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kBeginTx, .args = validated})).ok());
+    EXPECT_EQ(last(), "begin_transaction, validated");
+    EXPECT_EQ((co_await c->ask({.op = Op::kBeginTx, .args = name_args("x")})).code, Code::kUnsupported);
+
+    EXPECT_TRUE((co_await c->ask({.op = Op::kInsertOne, .args = document("a"), .transaction = "tx-1"})).ok());
+    EXPECT_EQ(last(), "insert_one default/c in tx-1");
+    EXPECT_TRUE((co_await c->ask({.op = Op::kFindManyCount, .args = query_args("_id", "a"), .transaction = "tx-1"})).ok());
+    EXPECT_EQ(last(), "count default/c in tx-1");
+    for (Op op : {Op::kDrop, Op::kExport, Op::kStream, Op::kCreateCollection, Op::kPing, Op::kBatch, Op::kTxCommit, Op::kTxInsertOne})
+      EXPECT_EQ((co_await c->ask({.op = op, .args = name_args("x"), .transaction = "tx-1"})).code, Code::kUnsupported) << wire::name(op);
+
+    auto with_tx = [](auto rest) { return packed([&](msgpack::Writer& w) { rest(w.map(2).string("tx_id").string("tx-1")); }); };
+    Buffer insert = with_tx([](msgpack::Writer& w) { w.string("doc").map(1).string("_id").string("b"); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxInsertOne, .args = insert})).ok());
+    EXPECT_EQ(last(), "insert_one default/c in tx-1");
+    Buffer wrapped = with_tx([](msgpack::Writer& w) { w.string("doc").map(2).string("_id").string("d").string("doc").map(0); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxInsertOne, .args = wrapped})).ok());
+    Buffer id = with_tx([](msgpack::Writer& w) { w.string("id").string("b"); });
+    EXPECT_EQ((co_await c->ask({.op = Op::kTxFindById, .args = id})).result, packed([](msgpack::Writer& w) { w.map(1).string("_id").string("b"); }));
+    Buffer query = with_tx([](msgpack::Writer& w) { w.string("query").map(1).string("_id").string("b"); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxFindOne, .args = query})).ok());
+    EXPECT_EQ(last(), "find default/c in tx-1");
+    Buffer update = packed([](msgpack::Writer& w) {
+      w.map(3).string("tx_id").string("tx-1").string("filter").map(0).string("update").map(1).string("$set").map(1).string("n").uint(1);
+    });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxUpdateOne, .args = update})).ok());
+    EXPECT_EQ(last(), "update_one default/c in tx-1");
+    EXPECT_EQ((co_await c->ask({.op = Op::kUpdateOne, .args = update})).code, Code::kUnsupported) << "it would act outside the transaction";
+    Buffer filter = with_tx([](msgpack::Writer& w) { w.string("filter").map(1).string("_id").string("b"); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxDeleteOne, .args = filter})).ok());
+    EXPECT_EQ(last(), "delete_one default/c in tx-1");
+    Buffer tx = packed([](msgpack::Writer& w) { w.map(1).string("tx_id").string("tx-1"); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxCommit, .args = tx})).ok());
+    EXPECT_EQ(last(), "commit tx-1");
+    EXPECT_TRUE((co_await c->ask({.op = Op::kTxRollback, .args = tx})).ok());
+    EXPECT_EQ(last(), "roll back tx-1");
+    for (Op op : {Op::kTxCommit, Op::kTxRollback, Op::kTxFindOne, Op::kTxFindById, Op::kTxInsertOne, Op::kTxUpdateOne, Op::kTxDeleteOne})
+      EXPECT_EQ((co_await c->ask({.op = op})).code, Code::kBadRequest) << wire::name(op);
+  });
+}
+
+TEST_F(Operations, AWholeTransactionInOneRequest) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    auto batch = [](std::initializer_list<std::pair<Op, Buffer>> operations) {
+      return packed([&](msgpack::Writer& w) {
+        w.map(1).string("operations").array(static_cast<uint32_t>(operations.size()));
+        for (const auto& [op, args] : operations) w.map(3).string("op").uint(std::to_underlying(op)).string("collection").string("c").string("args").raw(args);
+      });
+    };
+    Buffer wrapped = packed([](msgpack::Writer& w) { w.map(1).string("doc").map(1).string("_id").string("a"); });
+    Buffer filter = packed([](msgpack::Writer& w) { w.map(1).string("filter").map(0); });
+    auto said = [&](Buffer args) -> io::Task<std::string> {
+      Got got = co_await c->ask({.op = Op::kTxBatch, .args = std::move(args)});
+      co_return got.ok() ? hex(got.result) : got.error;
+    };
+    // {success: true, rolled_back: false, results: [{success: true, id: "a"}, {success: true}]}
+    EXPECT_EQ(co_await said(batch({{Op::kInsertOne, wrapped}, {Op::kDeleteOne, filter}})),
+              "83a773756363657373c3ab726f6c6c65645f6261636bc2a7726573756c74739282a773756363657373c3a26964a16181a773756363657373c3");
+    EXPECT_EQ(t.engine->calls.back(), "commit tx-1");
+    Got failed = co_await c->ask({.op = Op::kTxBatch, .args = batch({{Op::kInsertOne, wrapped}, {Op::kDrop, filter}, {Op::kDeleteOne, filter}})});
+    EXPECT_EQ(msgpack::lookup(failed.result, "success"), Bytes("\xc2"));
+    EXPECT_EQ(msgpack::lookup(failed.result, "rolled_back"), Bytes("\xc3"));
+    EXPECT_TRUE(failed.result.contains("tx_batch takes insert_one, update_one and delete_one, not operation 12"));
+    EXPECT_EQ(t.engine->calls.back(), "roll back tx-1");
+
+    t.engine->commits_fail_with = Error{Code::kConflict, "the document was changed"};
+    t.engine->calls.clear();
+    Got conflict = co_await c->ask({.op = Op::kTxBatch, .args = batch({{Op::kDeleteOne, filter}})});
+    EXPECT_TRUE(conflict.result.contains("conflict: the document was changed"));
+    EXPECT_EQ(std::ranges::count(t.engine->calls, "begin_transaction"), 20) << "nobody has seen anything of it: it is tried again";
+    EXPECT_EQ((co_await c->ask({.op = Op::kTxBatch})).code, Code::kBadRequest);
+  });
+}
+
 TEST_F(Operations, ThatAreNotOfferedSaySoByName) {
   run([](ServerTest& t) -> io::Task<void> {
     auto c = co_await t.connect();
-    for (Op op : {Op::kTxBatch, Op::kAggregate, Op::kBeginTx, Op::kTxCommit, Op::kCreateIndex, Op::kReadTs, Op::kAggregateStream}) {
+    for (Op op : {Op::kAggregate, Op::kCreateIndex, Op::kReadTs, Op::kAggregateStream}) {
       Got got = co_await c->ask({.op = op});
       EXPECT_EQ(got.code, Code::kUnsupported);
       EXPECT_NE(got.error.find(wire::name(op)), std::string::npos) << got.error;

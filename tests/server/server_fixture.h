@@ -39,12 +39,13 @@ struct Sent {
   std::string collection = "c";
   std::string database = "";
   bool no_reply = false;
+  std::string transaction = "";
 };
 /// A request as a frame.
 inline Buffer frame(const Sent& s) {
   Buffer out;
   wire::RequestWriter w(
-      out, {.id = s.id, .op = s.op, .database = s.database, .collection = s.collection, .no_reply = s.no_reply});
+      out, {.id = s.id, .op = s.op, .database = s.database, .collection = s.collection, .no_reply = s.no_reply, .transaction = s.transaction});
   w.args().raw(s.args);
   HF_ASSERT(w.end(), "tests send what fits");
   return out;

@@ -1,112 +1,15 @@
 // The engine on three cores: updates, deletes and upserts of one document and of many, alone and against each other.
 #include <fmt/core.h>
-#include <gtest/gtest.h>
 
-#include "client/cli/ejson.h"
-#include "core/engine.h"
-#include "io/base/msgpack.h"
-#include "sim/world.h"
+#include "tests/sim/engine_fixture.h"
 
 namespace holdfast::test {
 namespace {
 
-using namespace core;
-
-constexpr Name kName{"db", "c"};
-
-Buffer pack(std::string_view json) {
-  auto value = cli::from_json(json);
-  EXPECT_TRUE(value) << json;
-  return value ? *value : Buffer();
-}
-
-std::string text(Bytes value) {
-  auto json = cli::to_json(value);
-  return json ? *json : json.error().text();
-}
-
-Modification update(std::string_view filter, std::string_view change) { return update_of(*Query::compile(pack(filter)), *Update::compile(pack(change))); }
-Modification upsert(std::string_view filter, std::string_view change) {
-  Modification m = update(filter, change);
-  m.upsert = true;
-  return m;
-}
-Modification removal(std::string_view filter) { return deletion_of(*Query::compile(pack(filter))); }
-
-class ModifyTest : public testing::Test {
- public:
-  using Do = std::function<io::Task<void>(ModifyTest&)>;
-
-  void run(Do what) {
-    sim::World world({.seed = 1});
-    sim::Node& node = world.add_node("server");
-    node.start([this, &what](io::Host& host) { return life(host, what); }, {.cores = 3});
-    while (!done_) ASSERT_EQ(world.run({.until = Duration{world.now().ns} + milliseconds(50), .events = 1'000'000}), sim::World::Stop::kTimeLimit);
-    node.kill(sim::End::kPowerLoss);
-    engine.reset();
-  }
-
-  io::Task<void> insert(std::string_view json) {
-    Buffer d = pack(json);
-    auto done = co_await engine->insert_one(kName, d, Repeat::kNever);
-    EXPECT_TRUE(done.result) << json;
-  }
-  /// "matched modified", or the error.
-  io::Task<std::string> many(Modification m) {
-    auto done = co_await engine->modify_many(kName, m);
-    co_return counts(done);
-  }
-  io::Task<std::string> one(Modification m) {
-    auto done = co_await engine->modify_one(kName, m);
-    co_return counts(done);
-  }
-  static std::string counts(const Reply<Modified>& done) {
-    if (!done.result) return done.result.error().text();
-    std::string out = std::to_string(done.result->matched) + " " + std::to_string(done.result->modified);
-    if (done.result->upserted) out += " new " + text(*done.result->upserted);
-    if (done.result->document) out += " " + text(*done.result->document);
-    return out;
-  }
-  /// The documents that match, in the order of `_id`.
-  io::Task<std::string> all(std::string_view query = "{}") {
-    Find find{.query = *Query::compile(pack(query)), .sort = Sort::by_id(), .projection = {}};
-    auto found = co_await engine->find(kName, find, 64 << 20);
-    std::string out;
-    for (const Buffer& d : *found.result) out += (out.empty() ? "" : " ") + text(d);
-    co_return out;
-  }
-  /// Runs `what` as a task of its own; settle() waits for all of them.
-  io::Task<void> begin(std::function<io::Task<void>()> what) {
-    ++under_way_;
-    (co_await io::this_executor()).spawn(counted(std::move(what)));
-  }
-  io::Task<void> settle() {
-    while (under_way_ > 0) co_await io::sleep_for(milliseconds(1));
-  }
-
-  std::unique_ptr<Engine> engine;
-
- private:
-  io::Task<int> life(io::Host& host, const Do& what) {
-    auto opened = co_await Engine::open(host, {.data_path = "/data", .shard_count = 16});
-    EXPECT_TRUE(opened);
-    engine = std::move(*opened);
-    co_await what(*this);
-    done_ = true;
-    co_await io::sleep_for(seconds(1000));
-    co_return 0;
-  }
-  io::Task<void> counted(std::function<io::Task<void>()> what) {
-    co_await what();
-    --under_way_;
-  }
-
-  bool done_ = false;
-  int under_way_ = 0;
-};
+using ModifyTest = EngineTest;
 
 TEST_F(ModifyTest, UpdateManyChangesAllThatMatchAndCountsThoseThatAreNew) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (const char* d : {R"({"_id":1,"g":1,"n":5})", R"({"_id":2,"g":1,"n":7})", R"({"_id":3,"g":2,"n":5})"}) co_await t.insert(d);
     EXPECT_EQ(co_await t.many(update(R"({"g":1})", R"({"$set":{"n":7}})")), "2 1");
     EXPECT_EQ(co_await t.all(), R"({"_id":1,"g":1,"n":7} {"_id":2,"g":1,"n":7} {"_id":3,"g":2,"n":5})");
@@ -117,7 +20,7 @@ TEST_F(ModifyTest, UpdateManyChangesAllThatMatchAndCountsThoseThatAreNew) {
 }
 
 TEST_F(ModifyTest, UpdateManyThatFailsForOneDocumentChangesNone) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (int i = 0; i < 20; ++i) co_await t.insert(fmt::format(R"({{"_id":"k{}","n":{}}})", i, i == 13 ? "\"text\"" : "1"));
     std::string before = co_await t.all();
     std::string said = co_await t.many(update("{}", R"({"$inc":{"n":1}})"));
@@ -128,7 +31,7 @@ TEST_F(ModifyTest, UpdateManyThatFailsForOneDocumentChangesNone) {
 }
 
 TEST_F(ModifyTest, ChangesThatPassTheSizeOfAnEntryAreRefusedWhole) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     std::string filling(8 << 20, 'x');
     for (int i = 0; i < 9; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"t":"{}"}})", i, filling));
     std::string said = co_await t.many(update("{}", R"({"$set":{"n":1}})"));
@@ -139,7 +42,7 @@ TEST_F(ModifyTest, ChangesThatPassTheSizeOfAnEntryAreRefusedWhole) {
 }
 
 TEST_F(ModifyTest, DeleteManyRemovesAllThatMatch) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     EXPECT_EQ(co_await t.many(removal("{}")), "0 0") << "there is no collection yet";
     for (int i = 0; i < 30; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"even":{}}})", i, i % 2 == 0));
     EXPECT_EQ(co_await t.many(removal(R"({"even":true})")), "15 15");
@@ -151,7 +54,7 @@ TEST_F(ModifyTest, DeleteManyRemovesAllThatMatch) {
 }
 
 TEST_F(ModifyTest, UpsertsInsertWhatTheQueryAsksForByEqualityAndTheUpdate) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     EXPECT_EQ(co_await t.one(upsert(R"({"_id":"a","b.c":1,"d":{"$eq":2},"$and":[{"e":3}],"f":{"$gt":4}})", R"({"$set":{"g":5},"$setOnInsert":{"h":6}})")),
               R"(0 0 new "a")");
     EXPECT_EQ(co_await t.all(), R"({"_id":"a","b":{"c":1},"d":2,"e":3,"g":5,"h":6})");
@@ -167,7 +70,7 @@ TEST_F(ModifyTest, UpsertsInsertWhatTheQueryAsksForByEqualityAndTheUpdate) {
 }
 
 TEST_F(ModifyTest, UpsertsByIdInsertTheOneOfEqualityWhateverElseIsCompared) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     EXPECT_EQ(co_await t.one(upsert(R"({"_id":{"$eq":1,"$ne":2}})", R"({"$set":{"n":1}})")), "0 0 new 1");
     EXPECT_EQ(co_await t.many(upsert(R"({"_id":{"$not":{"$eq":3},"$eq":4}})", R"({"$set":{"n":1}})")), "0 0 new 4");
     EXPECT_EQ(co_await t.one(update(R"({"_id":{"$eq":1,"$ne":4}})", R"({"$set":{"n":2}})")), "1 1");
@@ -176,7 +79,7 @@ TEST_F(ModifyTest, UpsertsByIdInsertTheOneOfEqualityWhateverElseIsCompared) {
 }
 
 TEST_F(ModifyTest, UpsertsThatCannotMakeADocumentSayWhy) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     co_await t.insert(R"({"_id":"a","n":1})");
     std::string taken = co_await t.one(upsert(R"({"_id":"a","n":2})", R"({"$set":{"m":1}})"));
     EXPECT_TRUE(taken.starts_with("duplicate_key: E11000")) << taken;
@@ -191,7 +94,7 @@ TEST_F(ModifyTest, UpsertsThatCannotMakeADocumentSayWhy) {
 }
 
 TEST_F(ModifyTest, UpsertsOfTheSameQueryAtOnceInsertOneDocument) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (int i = 0; i < 20; ++i)
       co_await t.begin([&t, i]() -> io::Task<void> {
         // The order of fields says nothing.
@@ -213,7 +116,7 @@ TEST_F(ModifyTest, UpsertsOfTheSameQueryAtOnceInsertOneDocument) {
 
 // Each document is in one of two groups. Updates of a whole group race with those of single documents, which also move them.
 TEST_F(ModifyTest, UpdatesOfManyAndOfOneLoseNothingOfEachOther) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (int i = 0; i < 12; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"g":{},"n":0}})", i, i % 2));
     uint64_t modified = 0;
     for (int i = 0; i < 60; ++i)
@@ -239,7 +142,7 @@ TEST_F(ModifyTest, UpdatesOfManyAndOfOneLoseNothingOfEachOther) {
 }
 
 TEST_F(ModifyTest, FindAndModifyTakesTheFirstInOrderAndShowsItBeforeOrAfter) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (const char* d : {R"({"_id":1,"p":5})", R"({"_id":2,"p":9})", R"({"_id":3,"p":7})"}) co_await t.insert(d);
     auto with = [](Modification m, Modification::Returns returns) {
       m.of.sort = *Sort::compile(pack(R"({"p":-1})"));
@@ -260,7 +163,7 @@ TEST_F(ModifyTest, FindAndModifyTakesTheFirstInOrderAndShowsItBeforeOrAfter) {
 }
 
 TEST_F(ModifyTest, ManyWhoTakeTheFirstOfAQueueGetDifferentOnes) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (int i = 0; i < 40; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"at":{}}})", i, 100 - i));
     std::vector<std::string> taken;
     for (int i = 0; i < 20; ++i)
@@ -280,7 +183,7 @@ TEST_F(ModifyTest, ManyWhoTakeTheFirstOfAQueueGetDifferentOnes) {
 
 // In a closed loop: whoever has taken one asks for the next at once.
 TEST_F(ModifyTest, NobodyWhoTakesTheFirstOfAQueueIsLeftWithoutOne) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (int i = 0; i < 600; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"at":{}}})", i, 1000 - i));
     int taken = 0, others = 0;
     for (int i = 0; i < 64; ++i)
@@ -301,7 +204,7 @@ TEST_F(ModifyTest, NobodyWhoTakesTheFirstOfAQueueIsLeftWithoutOne) {
 
 // Whoever asks while a collection is dropped and made again gets an answer about one of the two.
 TEST_F(ModifyTest, DropsWhileManyAreModifiedLeaveNothingLocked) {
-  run([](ModifyTest& t) -> io::Task<void> {
+  run([](EngineTest& t) -> io::Task<void> {
     for (int round = 0; round < 20; ++round) {
       for (int i = 0; i < 6; ++i) co_await t.insert(fmt::format(R"({{"_id":{},"n":0}})", i));
       for (int i = 0; i < 4; ++i)
