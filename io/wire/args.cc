@@ -267,14 +267,18 @@ Result<BeginArgs> parse_begin(Bytes args) {
 
 Result<Bytes> parse_tx_id(Bytes args) {
   Bytes id;
-  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> { return key == "tx_id" ? take_bytes(key, value, id) : Result<>(); }));
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    return key == "tx_id" ? take_bytes(key, value, id) : Result<>();
+  }));
   if (id.empty()) return bad("the operation takes {tx_id}, which begin_tx gives");
   return id;
 }
 
 Result<Bytes> parse_tx_insert(Bytes args) {
   Bytes document;
-  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> { return key == "doc" ? take_map(key, value, document) : Result<>(); }));
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    return key == "doc" ? take_map(key, value, document) : Result<>();
+  }));
   if (document.empty()) return bad("tx_insert_one takes {tx_id, doc}");
   return document;
 }
