@@ -252,6 +252,8 @@ Result<ModifyArgs> parse_modify(Bytes args) {
   HF_CHECK_OK(each_pair(args, take, [&out](Bytes key) {
     if (key == "filter") out.filter = kEmptyMap;
   }));
+  // Within transactions that client leaves an empty map out.
+  if (out.filter.empty() && !out.tx_id.empty()) out.filter = kEmptyMap;
   if (out.filter.empty()) return bad("there must be a filter: the empty one, {}, matches all documents");
   return out;
 }

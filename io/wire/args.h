@@ -85,7 +85,7 @@ struct ModifyArgs {
   bool remove = false;
   bool upsert = false;
   std::string_view returns;  ///< empty when absent
-  Bytes tx_id;               ///< of the original's operations within transactions; empty when absent
+  Bytes tx_id;  ///< of the original's operations within transactions; empty when absent. With it the filter may be, too
 };
 Result<ModifyArgs> parse_modify(Bytes args);
 

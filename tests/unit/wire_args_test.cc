@@ -151,6 +151,8 @@ TEST(ModifyArgs, AreReadAndRefusedByShape) {
   EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xa6update\x81\xa4$set\x80")->update, Bytes("\x81\xa4$set\x80"));
   EXPECT_TRUE(parse_modify("\x81\xa6" "filter\x80")->update.empty());
   EXPECT_FALSE(parse_modify("\x82\xa6" "filter\x80\xa6update\x01"));
+  EXPECT_FALSE(parse_modify("\x81\xa6" "update\x80")) << "no filter";
+  EXPECT_EQ(parse_modify("\x82\xa6" "update\x80\xa5" "tx_id\xa1x")->filter, kEmptyMap);
   EXPECT_TRUE(parse_modify("\x82\xa6" "filter\x80\xa6upsert\xc3")->upsert);
   EXPECT_FALSE(parse_modify("\x82\xa6" "filter\x80\xa6upsert\x01"));
   EXPECT_EQ(parse_modify("\x82\xa6" "filter\x80\xa6return\xa5" "after")->returns, "after");
