@@ -50,6 +50,7 @@ io::Task<Result<Manifest>> Checkpointer::cut() {
     Manifest manifest;  // of core 0
     std::vector<std::pair<CollectionId, int64_t>> counts;
     std::vector<QuarantinedDocument> quarantined;
+    std::vector<SessionState> sessions;
   };
   Gathered<Look> looks = co_await gather<Look>(shared_, [](EngineCore& core) {
     Look look;
@@ -59,10 +60,13 @@ io::Task<Result<Manifest>> Checkpointer::cut() {
     look.manifest.next_database = catalog.next_database();
     look.manifest.next_collection = catalog.next_collection();
     look.quarantined = core.quarantine().list();
+    look.sessions = core.sessions().list();
     for (const ManifestCollection& c : look.manifest.collections) look.counts.emplace_back(c.id, core.count(c.id));
     return look;
   });
   Manifest manifest = std::move(looks.values[0].manifest);
+  for (Look& look : looks.values) std::ranges::move(look.sessions, std::back_inserter(manifest.sessions));
+  std::ranges::sort(manifest.sessions, {}, &SessionState::id);
   for (const Look& look : looks.values)
     manifest.quarantined.insert(manifest.quarantined.end(), look.quarantined.begin(), look.quarantined.end());
   std::sort(manifest.quarantined.begin(), manifest.quarantined.end(), [](const QuarantinedDocument& a, const QuarantinedDocument& b) {

@@ -147,8 +147,8 @@ io::Task<Reply<Buffer>> EngineImpl::begin_transaction(TransactionOptions options
   return in_transaction<Buffer>([options](Transactions& t) { return t.begin(options); });
 }
 
-io::Task<Reply<Lsn>> EngineImpl::commit_transaction(std::string_view id) {
-  return in_transaction<Lsn>([id](Transactions& t) { return t.commit(id); });
+io::Task<Reply<Lsn>> EngineImpl::commit_transaction(std::string_view id, Numbered request) {
+  return once<Lsn>(request, [this, id, request] { return in_transaction<Lsn>([id, request](Transactions& t) { return t.commit(id, request); }); });
 }
 
 io::Task<Reply<bool>> EngineImpl::roll_back_transaction(std::string_view id) {

@@ -21,6 +21,7 @@
 
 #include "core/journal.h"
 #include "core/modification.h"
+#include "core/session_table.h"
 #include "core/transaction.h"
 #include "io/host.h"
 
@@ -55,18 +56,22 @@ struct EngineOptions {
   Duration transaction_idle = seconds(60);        ///< one that no request uses for so long is rolled back
   Duration transaction_remembered = seconds(60);  ///< for how long it is known how one ended; or until 100,000 others have
   uint64_t transactions_bytes = uint64_t{512} << 20;  ///< what all that are open have written, and read to be validated
+  uint32_t max_sessions = 100'000;  ///< session_table.h; those used longest ago make way
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
   int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide
   bool accept_loss = false;              ///< repair (repair.h): the log ends where it cannot be followed; quarantines end
 };
 
-/// Where a request works: names as the client gave them, and the transaction within which. A database is 1-63 of [A-Za-z0-9_-], a collection 1-255 bytes of
+/// Where a request works: names as the client gave them, and the transaction within which; and which request of a session it is. A database is 1-63 of [A-Za-z0-9_-], a collection 1-255 bytes of
 /// UTF-8 without control characters.
 struct Name {
   std::string_view database;
   std::string_view collection;
   std::string_view transaction = {};  ///< as begin_transaction() gave it; empty: none
+  /// A request that changes something is executed once, however often it comes with its number: then it gives the first result, at the first LSN. (One that has
+  /// changed nothing is executed again.) Further errors: kSessionUnknown; kUnknownOutcome: it is too long ago. Not within transactions.
+  Numbered request = {};
 };
 Result<> check_database_name(std::string_view name);
 Result<> check_collection_name(std::string_view name);
@@ -176,9 +181,18 @@ class Engine {
   /// One entry with everything that was written, at the LSN that is returned. Asked again, it gives the first outcome, for a while.
   /// Errors: kConflict, naming the document: another has changed it since the snapshot; those of a write. On any of them the transaction is rolled back.
   /// kTxUnknown: it has ended, was idle for too long, or the server has started since.
-  virtual io::Task<Reply<Lsn>> commit_transaction(std::string_view id) = 0;
+  virtual io::Task<Reply<Lsn>> commit_transaction(std::string_view id, Numbered request = {}) = 0;
   /// kTxUnknown as above; none for one that has been rolled back.
   virtual io::Task<Reply<bool>> roll_back_transaction(std::string_view id) = 0;
+
+  // Sessions (session_table.h).
+
+  /// Its id, drawn. Durable like any commit.
+  virtual io::Task<Reply<uint64_t>> open_session() = 0;
+  /// Whether there was one.
+  virtual io::Task<Reply<bool>> close_session(uint64_t session) = 0;
+  /// What has become of a request; waits while it is under way. Nothing: it has not been executed, so far. Errors: kSessionUnknown, kUnknownOutcome.
+  virtual io::Task<Reply<std::optional<SessionOutcome>>> request_outcome(Numbered request) = 0;
 
   // Catalog. Never within a transaction.
 

@@ -85,7 +85,7 @@ io::Task<EngineImpl::Created> EngineImpl::create_on_core_0(std::string database,
   co_return out;
 }
 
-io::Task<Reply<bool>> EngineImpl::drop_on_core_0(std::string database, std::string collection) {
+io::Task<Reply<bool>> EngineImpl::drop_on_core_0(std::string database, std::string collection, Numbered request) {
   co_await catalog_turn_.acquire(1);
   EngineCore& core = *co_await up_to_date(MUTANT("drop-answers-at-a-stale-lsn") ? Lsn() : committed_lsn());
   Reply<bool> out{false, core.applied()};
@@ -95,6 +95,9 @@ io::Task<Reply<bool>> EngineImpl::drop_on_core_0(std::string database, std::stri
     auto entry = std::make_shared<Submission>(CoreId(0));
     Buffer body = encode({CatalogChange::Kind::kDropCollection, ref->database, ref->collection, {}});
     entry->add({EffectKind::kCatalog, ref->database, ShardId(0), ref->collection, {}, body});
+    Noted also;
+    if (request.any()) also = note(request, encode_outcome(true));
+    if (also.get()) entry->add(*also.get());
     shared_.journal->append(entry);
     if (!MUTANT("drop-acked-before-commit")) co_await entry->applied.wait();
     out = {true, entry->lsn};
@@ -111,9 +114,13 @@ io::Task<Reply<bool>> EngineImpl::create_collection(Name name) {
 }
 
 io::Task<Reply<bool>> EngineImpl::drop_collection(Name name) {
+  return once<bool>(name.request, [this, name] { return drop(name); });
+}
+
+io::Task<Reply<bool>> EngineImpl::drop(Name name) {
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<bool>(admitted);
   co_return co_await io::call_on<Reply<bool>>(
-      host_.cores, CoreId(0), [this, d = std::string(name.database), c = std::string(name.collection)] { return drop_on_core_0(d, c); });
+      host_.cores, CoreId(0), [this, d = std::string(name.database), c = std::string(name.collection), request = name.request] { return drop_on_core_0(d, c, request); });
 }
 
 io::Task<Reply<bool>> EngineImpl::database_exists(std::string_view database) {

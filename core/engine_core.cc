@@ -5,7 +5,10 @@
 namespace holdfast::core {
 
 EngineCore::EngineCore(EngineShared& shared, CoreId core)
-    : shared_(shared), core_(core), overlay_(IdHasher(shared.settings.cluster_id)) {}
+    : shared_(shared),
+      core_(core),
+      overlay_(IdHasher(shared.settings.cluster_id)),
+      sessions_(session_limits(shared.options.max_sessions, shared.settings.shard_count), shared.settings.shard_count) {}
 
 EngineCore::Slot& EngineCore::slot(DatabaseId database, ShardId shard) {
   HF_ASSERT(shared_.core_of(shard) == core_, "a shard is used on its own core");
@@ -83,6 +86,7 @@ std::optional<int> EngineCore::try_apply(Lsn lsn, const Effect& effect) {
 io::Task<Result<>> EngineCore::apply_effect(Lsn lsn, const Effect& effect) {
   if (effect.kind == EffectKind::kCatalog) co_return apply_catalog(lsn, effect);
   if (!mine(effect)) co_return Result<>();
+  if (effect.kind == EffectKind::kSession) co_return sessions_.apply(lsn, effect.body);
   std::optional<int> change = try_apply(lsn, effect);
   if (!change) {
     Shard& shard = *slot(effect.database, effect.shard).shard;
@@ -94,7 +98,7 @@ io::Task<Result<>> EngineCore::apply_effect(Lsn lsn, const Effect& effect) {
 }
 
 io::Task<Result<>> EngineCore::replay_effect(Lsn lsn, const Effect& effect) {
-  if (effect.kind == EffectKind::kCatalog || !mine(effect)) co_return co_await apply_effect(lsn, effect);
+  if (!is_of_document(effect) || !mine(effect)) co_return co_await apply_effect(lsn, effect);
   quarantine_.superseded(effect.collection, effect.key);
   Slot& s = slot(effect.database, effect.shard);
   if (s.damage) co_return Result<>();
@@ -124,7 +128,7 @@ io::Task<Result<>> EngineCore::apply_entry(const Entry& entry) {
   uint32_t done = 0;
   while (std::optional<Effect> effect = effects.next()) {
     if (rest_is_due(done)) co_await io::yield();
-    if (effect->kind != EffectKind::kCatalog) {
+    if (is_of_document(*effect)) {
       if (!mine(*effect)) continue;
       if (std::optional<int> change = try_apply(entry.lsn, *effect)) {
         add_to_count(effect->collection, *change);
@@ -133,7 +137,7 @@ io::Task<Result<>> EngineCore::apply_entry(const Entry& entry) {
       }
     }
     HF_CO_CHECK_OK(co_await apply_effect(entry.lsn, *effect));
-    if (effect->kind != EffectKind::kCatalog) overlay_.applied(effect->collection, effect->key, entry);
+    if (is_of_document(*effect)) overlay_.applied(effect->collection, effect->key, entry);
   }
   HF_ASSERT(effects.ok(), "entries are made by add() and checked when read from disk");
   co_return Result<>();

@@ -116,6 +116,7 @@ class EngineCore {
   int64_t count(CollectionId collection) const;
   uint64_t tail_bytes() const;
   const Quarantine& quarantine() const { return quarantine_; }
+  SessionTable& sessions() { return sessions_; }
   void end_quarantine() { quarantine_ = Quarantine(); }
   /// kCorrupt when this core cannot tell everything about a collection.
   Result<> intact(CollectionRef c);
@@ -128,7 +129,8 @@ class EngineCore {
   // Single documents (evaluate.cc). `after`: what was committed when the request came; the core first applies through it.
 
   /// True: inserted. Also true for a repeat.
-  io::Task<Evaluated<bool>> insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat);
+  /// `also`: an effect that goes with it; null: none. It lives until the task has ended.
+  io::Task<Evaluated<bool>> insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat, const Effect* also);
   io::Task<Evaluated<std::optional<Buffer>>> find(CollectionRef c, Lsn after, ShardId shard, Bytes key);
   /// As a snapshot that is open on this core sees it.
   io::Task<Result<std::optional<Buffer>>> find_at(CollectionRef c, Lsn snapshot, ShardId shard, Bytes key);
@@ -138,6 +140,7 @@ class EngineCore {
     ShardId shard;
     Bytes key;
     std::optional<Lsn> unchanged_since = std::nullopt;  ///< a document that has changed since does not match
+    Numbered request = {};
   };
   /// Modifies the document of that key if it matches. When there is none, inserts it if `change` is an upsert whose query asks for that key.
   io::Task<Evaluated<Modified>> modify(Target target, const Modification& change);
@@ -158,6 +161,12 @@ class EngineCore {
   /// A lock that is no document's, see turn_key().
   io::Task<Overlay::Locked> take_turn(CollectionRef c, Bytes key);
   void end_turn(Overlay::Locked turn) { overlay_.unlock(turn); }
+
+  // Numbered requests of sessions that are kept here (session_table.h).
+
+  io::Task<Evaluated<std::optional<SessionOutcome>>> begin_numbered(Numbered request, Lsn after);
+  io::Task<bool> end_numbered(Numbered request, Lsn lsn);
+  io::Task<Evaluated<std::optional<SessionOutcome>>> ask_numbered(Numbered request, Lsn after);
 
   // Scans (scan.cc), at a snapshot that is open on this core.
 
@@ -287,9 +296,11 @@ class EngineCore {
   io::Task<Result<Current>> current(Slot& slot, CollectionRef c, Overlay::Locked document);
   bool is_repeat(const Current& found, Bytes document, Bytes id_value_shape, Repeat repeat) const;
   io::Task<Result<>> unchanged_since(PreparedWrite& item, Lsn snapshot, SubmissionRef& rests_on);
-  SubmissionRef post(Overlay::Locked document, const Effect& effect);
+  SubmissionRef post(Overlay::Locked document, const Effect& effect, const Effect* also = nullptr);
+  SubmissionRef post(Overlay::Locked document, const Effect& effect, const Target& target, const Modified& outcome);
+  void append(SubmissionRef entry);
   io::Task<Result<bool>> insert_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, Bytes body, Repeat repeat,
-                                       Verdict& verdict);
+                                       const Effect* also, Verdict& verdict);
   io::Task<Result<Modified>> modify_locked(Slot& slot, const Target& target, Overlay::Locked document, const Modification& change,
                                            Verdict& verdict);
   Result<Modified> upsert_locked(const Target& target, Overlay::Locked document, const Modification& change, Verdict& verdict);
@@ -315,6 +326,7 @@ class EngineCore {
   absl::flat_hash_map<CollectionId, int64_t> counts_;
   Overlay overlay_;
   Quarantine quarantine_;
+  SessionTable sessions_;
   std::map<CollectionId, Gate> gates_;
   std::multiset<Lsn> snapshots_;
   std::vector<OpenScan> open_scans_;  // the oldest first

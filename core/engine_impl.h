@@ -7,6 +7,7 @@
 #include "core/data_directory.h"
 #include "core/document.h"
 #include "core/engine_core.h"
+#include "core/outcome.h"
 #include "core/transactions.h"
 
 namespace holdfast::core {
@@ -38,8 +39,11 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<Modified>> modify_one(Name name, const Modification& change) override;
   io::Task<Reply<Modified>> modify_many(Name name, const Modification& change) override;
   io::Task<Reply<Buffer>> begin_transaction(TransactionOptions options) override;
-  io::Task<Reply<Lsn>> commit_transaction(std::string_view id) override;
+  io::Task<Reply<Lsn>> commit_transaction(std::string_view id, Numbered request) override;
   io::Task<Reply<bool>> roll_back_transaction(std::string_view id) override;
+  io::Task<Reply<uint64_t>> open_session() override;
+  io::Task<Reply<bool>> close_session(uint64_t session) override;
+  io::Task<Reply<std::optional<SessionOutcome>>> request_outcome(Numbered request) override;
   io::Task<Reply<bool>> create_collection(Name name) override;
   io::Task<Reply<bool>> drop_collection(Name name) override;
   io::Task<Reply<bool>> database_exists(std::string_view database) override;
@@ -79,8 +83,25 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Named> lookup(Name name, Lsn after);
   io::Task<Result<CollectionRef>> resolve(Name name);
   io::Task<Created> create_on_core_0(std::string database, std::string collection);
-  io::Task<Reply<bool>> drop_on_core_0(std::string database, std::string collection);
+  io::Task<Reply<bool>> drop_on_core_0(std::string database, std::string collection, Numbered request);
   io::Task<Result<>> admit_write();
+  /// `execute()` gives the task. A request that has a number is executed only if it has not been.
+  template <class T, class F>
+  io::Task<Reply<T>> once(Numbered request, F execute) {
+    return request.any() ? once_numbered<T>(request, std::move(execute)) : execute();
+  }
+  template <class T, class F>
+  io::Task<Reply<T>> once_numbered(Numbered request, F execute);
+  EngineCore& keeper(uint64_t session, CoreId& core) const;
+  /// The effect that says how a request came out, to go with what it changes.
+  struct Noted {
+    std::optional<Effect> effect;
+    std::unique_ptr<Buffer> body;
+    const Effect* get() const { return effect ? &*effect : nullptr; }
+  };
+  Noted note(const Numbered& request, Bytes outcome) const;
+  io::Task<Lsn> post_on_core_0(SubmissionRef entry);
+  io::Task<void> close_unused_sessions();
   /// `ask(transactions)` gives the task, on core 0.
   template <class T, class F>
   io::Task<Reply<T>> in_transaction(F ask) {
@@ -94,6 +115,12 @@ class EngineImpl final : public Engine, private JournalSink {
   static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
   io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, EngineCore::Hidden hidden = nullptr);
   io::Task<Reply<std::vector<Buffer>>> find_by_key(Name name, const Find& find);
+  // What the public ones of like names do, once it is clear that they are to be executed, and not within a transaction.
+  io::Task<Reply<Buffer>> insert_document(Name name, Bytes document, Repeat repeat);
+  io::Task<Reply<std::vector<Buffer>>> insert_documents(Name name, std::vector<Bytes> documents, Repeat repeat);
+  io::Task<Reply<Modified>> modify_document(Name name, const Modification& change);
+  io::Task<Reply<Modified>> modify_documents(Name name, const Modification& change);
+  io::Task<Reply<bool>> drop(Name name);
   io::Task<Reply<Modified>> modify_by_key(Name name, const Modification& change);
   io::Task<std::optional<Reply<Modified>>> try_first(Name name, const Modification& change);
   io::Task<Reply<Modified>> modify_first(Name name, const Modification& change);
@@ -108,11 +135,11 @@ class EngineImpl final : public Engine, private JournalSink {
   /// `modify`, and when nothing matches, an insert. Upserts with the same query take turns, so that two never both insert.
   io::Task<Reply<Modified>> upsert_in_turn(Name name, const Modification& change, ModifyThere modify);
   static io::Task<bool> end_turn_on(EngineCore& core, Overlay::Locked turn);
-  io::Task<Evaluated<Modified>> insert_upserted(CollectionRef c, const Modification& change);
+  io::Task<Evaluated<Modified>> insert_upserted(Numbered request, CollectionRef c, const Modification& change);
   Result<CheckedDocument> check_insert(Bytes document, Buffer& owned);
   Result<std::vector<PreparedWrite>> check_batch(const std::vector<Bytes>& documents, std::deque<Buffer>& owned,
                                                   std::vector<Buffer>& ids);
-  io::Task<Evaluated<bool>> insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat);
+  io::Task<Evaluated<bool>> insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat, const Effect* also);
   io::Task<Reply<Modified>> modify_all(Name name, const Modification& change);
   io::Task<Result<EngineCore::Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, EngineCore::Hidden hidden = nullptr);
   struct Locking;
@@ -146,6 +173,19 @@ class EngineImpl final : public Engine, private JournalSink {
   std::optional<Error> failure_;
   io::WaitList failure_changed_;
 };
+
+template <class T, class F>
+io::Task<Reply<T>> EngineImpl::once_numbered(Numbered request, F execute) {
+  CoreId at;
+  EngineCore& core = keeper(request.session, at);
+  auto begun = co_await io::call_on<Evaluated<std::optional<SessionOutcome>>>(
+      host_.cores, at, [&core, request, after = committed_lsn()] { return core.begin_numbered(request, after); });
+  if (!begun.result) co_return Reply<T>{fail(begun.result), begun.lsn};
+  if (const auto& before = *begun.result) co_return Reply<T>{decode_outcome<T>(*before), before->lsn};
+  Reply<T> done = co_await execute();
+  co_await io::call_on<bool>(host_.cores, at, [&core, request, lsn = done.lsn] { return core.end_numbered(request, lsn); });
+  co_return done;
+}
 
 template <class T, class F>
 io::Task<Evaluated<T>> EngineImpl::at_shard(ShardId shard, F evaluate) {

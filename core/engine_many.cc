@@ -36,6 +36,12 @@ Result<std::vector<PreparedWrite>> EngineImpl::check_batch(const std::vector<Byt
 }
 
 io::Task<Reply<std::vector<Buffer>>> EngineImpl::insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) {
+  return once<std::vector<Buffer>>(name.request, [this, name, documents = std::move(documents), repeat]() mutable {
+    return insert_documents(name, std::move(documents), repeat);
+  });
+}
+
+io::Task<Reply<std::vector<Buffer>>> EngineImpl::insert_documents(Name name, std::vector<Bytes> documents, Repeat repeat) {
   using Out = std::vector<Buffer>;
   if (!name.transaction.empty()) co_return co_await in_transaction<Out>([name, &documents](Transactions& t) { return t.insert(name, documents); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Out>(admitted);
@@ -43,18 +49,20 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::insert_many(Name name, std::vec
   std::vector<Buffer> ids;
   Result<std::vector<PreparedWrite>> items = check_batch(documents, owned, ids);
   if (!items) co_return refuse<Out>(items);
+  Noted also;
+  if (name.request.any()) also = note(name.request, encode_outcome(ids));
   for (;;) {
     Result<CollectionRef> ref = co_await resolve(name);
     if (!ref) co_return refuse<Out>(ref);
     if (items->empty()) co_return Reply<Out>{Out(), committed_lsn()};
-    Evaluated<bool> done = co_await insert_all(*ref, *items, repeat);
+    Evaluated<bool> done = co_await insert_all(*ref, *items, repeat, also.get());
     if (done.stale) continue;
     if (!done.result) co_return Reply<Out>{fail(done.result), done.lsn};
     co_return Reply<Out>{std::move(ids), done.lsn};
   }
 }
 
-io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat) {
+io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<PreparedWrite>& items, Repeat repeat, const Effect* also) {
   for (PreparedWrite& item : items) {
     item.collection = c;
     item.state = PreparedWrite::State::kFree;
@@ -74,7 +82,7 @@ io::Task<Evaluated<bool>> EngineImpl::insert_all(CollectionRef c, std::vector<Pr
   }
   if (!duplicate && repeats == 0) {
     auto entry = std::make_shared<Submission>((co_await io::this_executor()).core());
-    co_await post_all(shared_, items, entry);
+    co_await post_all(shared_, items, entry, also);
     co_await finish_all(shared_, locked, entry);
     co_await entry->applied.wait();
     co_return Evaluated<bool>{true, entry->lsn};
@@ -184,7 +192,9 @@ io::Task<Reply<Modified>> EngineImpl::modify_all(Name name, const Modification& 
     }
     auto entry = std::make_shared<Submission>((co_await io::this_executor()).core());
     if (MUTANT("update-many-in-two-entries")) co_await write_half(held);
-    co_await post_all(shared_, held.items, entry);
+    Noted also;
+    if (name.request.any()) also = note(name.request, encode_outcome(out));
+    co_await post_all(shared_, held.items, entry, also.get());
     co_await unlock_all(held, entry);
     co_await entry->applied.wait();
     co_return Reply<Modified>{std::move(out), entry->lsn};
@@ -208,6 +218,10 @@ io::Task<void> EngineImpl::write_half(Locking& held) {
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_many(Name name, const Modification& change) {
+  return once<Modified>(name.request, [this, name, &change] { return modify_documents(name, change); });
+}
+
+io::Task<Reply<Modified>> EngineImpl::modify_documents(Name name, const Modification& change) {
   if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change, Transactions::Scope::kAll); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Modified>(admitted);
   // One document at most.

@@ -33,8 +33,12 @@ Result<CheckedDocument> EngineImpl::check_insert(Bytes document, Buffer& owned) 
 }
 
 io::Task<Reply<Buffer>> EngineImpl::insert_one(Name name, Bytes document, Repeat repeat) {
+  return once<Buffer>(name.request, [this, name, document, repeat] { return insert_document(name, document, repeat); });
+}
+
+io::Task<Reply<Buffer>> EngineImpl::insert_document(Name name, Bytes document, Repeat repeat) {
   if (!name.transaction.empty()) {
-    Reply<std::vector<Buffer>> done = co_await insert_many(name, std::vector<Bytes>(1, document), repeat);
+    Reply<std::vector<Buffer>> done = co_await insert_documents(name, std::vector<Bytes>(1, document), repeat);
     if (!done.result) co_return Reply<Buffer>{fail(done.result), done.lsn};
     co_return Reply<Buffer>{std::move(done.result->front()), done.lsn};
   }
@@ -43,12 +47,14 @@ io::Task<Reply<Buffer>> EngineImpl::insert_one(Name name, Bytes document, Repeat
   Result<CheckedDocument> checked = check_insert(document, owned);
   if (!checked) co_return refuse<Buffer>(checked);
   ShardId shard = shard_of(checked->key, shared_.settings.shard_count);
+  Noted also;
+  if (name.request.any()) also = note(name.request, encode_outcome(Buffer(checked->id)));
   for (;;) {
     Result<CollectionRef> ref = co_await resolve(name);
     if (!ref) co_return refuse<Buffer>(ref);
     auto done = co_await at_shard<bool>(
-        shard, [c = *ref, after = committed_lsn(), shard, key = Bytes(checked->key), body = checked->bytes, repeat](EngineCore& core) {
-          return core.insert(c, after, shard, key, body, repeat);
+        shard, [c = *ref, after = committed_lsn(), shard, key = Bytes(checked->key), body = checked->bytes, repeat, effect = also.get()](EngineCore& core) {
+          return core.insert(c, after, shard, key, body, repeat, effect);
         });
     SOMETIMES(done.stale, "collection-went-away-before-write");
     if (done.stale) continue;
@@ -75,7 +81,7 @@ io::Task<Reply<Modified>> EngineImpl::modify_by_key(Name name, const Modificatio
       if (!named.ref) co_return Reply<Modified>{Modified{}, named.lsn};
       ref = named.ref;
     }
-    EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = key};
+    EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = key, .request = name.request};
     auto done = co_await at_shard<Modified>(shard, [&target, &change](EngineCore& core) { return core.modify(target, change); });
     if (!done.stale) co_return Reply<Modified>{std::move(done.result), done.lsn};
   }
@@ -90,7 +96,7 @@ io::Task<std::optional<Reply<Modified>>> EngineImpl::try_first(Name name, const 
   if (!found) co_return Reply<Modified>{fail(found), snapshot};
   if (found->empty()) co_return Reply<Modified>{Modified{}, snapshot};
   ShardId shard = shard_of(found->front().key, shared_.settings.shard_count);
-  EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = found->front().key};
+  EngineCore::Target target{.c = *ref, .after = committed_lsn(), .shard = shard, .key = found->front().key, .request = name.request};
   // The first in an order is the first only as long as it is what it was.
   if (change.of.sort.any() && !MUTANT("first-may-have-changed")) target.unchanged_since = snapshot;
   auto done = co_await at_shard<Modified>(shard, [&target, &change](EngineCore& core) { return core.modify(target, change); });
@@ -113,6 +119,10 @@ io::Task<Reply<Modified>> EngineImpl::modify_first(Name name, const Modification
 }
 
 io::Task<Reply<Modified>> EngineImpl::modify_one(Name name, const Modification& change) {
+  return once<Modified>(name.request, [this, name, &change] { return modify_document(name, change); });
+}
+
+io::Task<Reply<Modified>> EngineImpl::modify_document(Name name, const Modification& change) {
   if (!name.transaction.empty()) co_return co_await in_transaction<Modified>([name, &change](Transactions& t) { return t.modify(name, change, Transactions::Scope::kOne); });
   if (Result<> admitted = co_await admit_write(); !admitted) co_return refuse<Modified>(admitted);
   Reply<Modified> done = change.of.query.id_key() ? co_await modify_by_key(name, change)
@@ -147,7 +157,7 @@ io::Task<Reply<Modified>> EngineImpl::upsert_in_turn(Name name, const Modificati
     Reply<Modified> done = co_await (this->*modify)(name, change);
     bool stale = false;
     if (done.result && done.result->matched == 0) {
-      Evaluated<Modified> inserted = co_await insert_upserted(*ref, change);
+      Evaluated<Modified> inserted = co_await insert_upserted(name.request, *ref, change);
       stale = inserted.stale;
       done = {std::move(inserted.result), std::max(done.lsn, inserted.lsn)};
     }
@@ -161,19 +171,21 @@ io::Task<bool> EngineImpl::end_turn_on(EngineCore& core, Overlay::Locked turn) {
   co_return true;
 }
 
-io::Task<Evaluated<Modified>> EngineImpl::insert_upserted(CollectionRef c, const Modification& change) {
+io::Task<Evaluated<Modified>> EngineImpl::insert_upserted(Numbered request, CollectionRef c, const Modification& change) {
   Result<Buffer> made = upsert_document(change.of.query, *change.update, host_.clock.wall());
   if (!made) co_return Evaluated<Modified>{fail(made), Lsn()};
   Buffer owned;
   Result<CheckedDocument> checked = check_insert(*made, owned);
   if (!checked) co_return Evaluated<Modified>{fail(checked), Lsn()};
   ShardId shard = shard_of(checked->key, shared_.settings.shard_count);
-  auto done = co_await at_shard<bool>(shard, [c, after = committed_lsn(), shard, key = Bytes(checked->key), body = checked->bytes](EngineCore& core) {
-    return core.insert(c, after, shard, key, body, Repeat::kNever);
-  });
-  if (!done.result) co_return Evaluated<Modified>{fail(done.result), done.lsn};
   Modified out{.upserted = Buffer(checked->id)};
   if (change.returns == Modification::Returns::kAfter) out.document = Buffer(checked->bytes);
+  Noted also;
+  if (request.any()) also = note(request, encode_outcome(out));
+  auto done = co_await at_shard<bool>(shard, [c, after = committed_lsn(), shard, key = Bytes(checked->key), body = checked->bytes, effect = also.get()](EngineCore& core) {
+    return core.insert(c, after, shard, key, body, Repeat::kNever, effect);
+  });
+  if (!done.result) co_return Evaluated<Modified>{fail(done.result), done.lsn};
   co_return Evaluated<Modified>{std::move(out), done.lsn, done.stale};
 }
 

@@ -54,6 +54,11 @@ class Replay final : public ReplaySink {
 
   io::Task<Result<>> condemned(EntryRef entry) override {
     for (const Touched& t : entry->touched) {
+      if (t.collection == CollectionId(0) && t.id_hash != 0 && t.shard.value < shared_.settings.shard_count) {
+        SOMETIMES(true, "outcome-of-a-request-is-damaged");
+        shared_.cores[shared_.core_of(t.shard).value]->sessions().damage(t.id_hash);
+        continue;
+      }
       if (t.id_hash == 0 || t.shard.value >= shared_.settings.shard_count)
         co_return fail(Code::kCorrupt, fmt::format("entry {} changed the catalog and is damaged: restore the journal from a backup", entry->lsn.value));
       shared_.cores[shared_.core_of(t.shard).value]->adopt_quarantined({t, entry->lsn});
@@ -76,6 +81,10 @@ io::Task<Result<>> EngineImpl::recover() {
   for (const ShardCheckpoint& s : newest.shards) shared_.cores[shared_.core_of(s.shard).value]->adopt_shard(s);
   for (const ManifestCollection& c : newest.collections) shared_.cores[0]->adopt_count(c.id, static_cast<int64_t>(c.documents));
 
+  for (const SessionState& s : newest.sessions) {
+    ShardId shard = session_shard(s.id, shared_.settings.shard_count);
+    shared_.cores[shared_.core_of(shard).value]->sessions().adopt(s);
+  }
   for (const QuarantinedDocument& q : newest.quarantined) shared_.cores[shared_.core_of(q.touched.shard).value]->adopt_quarantined(q);
 
   Replay replay(shared_);
@@ -153,6 +162,7 @@ io::Task<void> EngineImpl::housekeeping() {
   while (!co_await stopping_.wait(host_.clock.now() + kHousekeeping)) {
     co_await cursors_->tidy();
     co_await transactions_->tidy();
+    co_await close_unused_sessions();
   }
   --running_;
   ended_.notify_all();

@@ -1,6 +1,7 @@
 #include "core/entry.h"
 
 #include "core/journal_format.h"
+#include "core/session_table.h"
 #include "io/base/hash.h"
 
 namespace holdfast::core {
@@ -20,6 +21,18 @@ uint64_t IdHasher::operator()(CollectionId collection, Bytes key) const {
   return xxh3_64(key, seed_ ^ collection.value * 0x9e3779b97f4a7c15);
 }
 
+namespace {
+
+uint64_t touched_hash(const Effect& effect) {
+  switch (effect.kind) {
+    case EffectKind::kCatalog: return 0;
+    case EffectKind::kSession: return session_of(effect);
+    default: return id_hash(effect.collection, effect.key);
+  }
+}
+
+}  // namespace
+
 void Entry::add(const Effect& effect) {
   HF_ASSERT(effect.key.size() <= UINT32_MAX && effect.body.size() <= UINT32_MAX, "requests are bounded far below");
   char* p = grow(effects, kEffectHeader + effect.key.size() + effect.body.size());
@@ -32,8 +45,7 @@ void Entry::add(const Effect& effect) {
   store_le(p + 16, static_cast<uint32_t>(effect.body.size()));
   if (!effect.key.empty()) std::memcpy(p + kEffectHeader, effect.key.data(), effect.key.size());
   if (!effect.body.empty()) std::memcpy(p + kEffectHeader + effect.key.size(), effect.body.data(), effect.body.size());
-  bool document = effect.kind != EffectKind::kCatalog;
-  touched.push_back({effect.database, effect.collection, effect.shard, document ? id_hash(effect.collection, effect.key) : 0});
+  touched.push_back({effect.database, effect.collection, effect.shard, touched_hash(effect)});
 }
 
 size_t Entry::encoded_size() const { return kEntryHeaderBytes + touched.size() * kTouchedBytes + effects.size(); }
@@ -52,7 +64,7 @@ std::optional<Effect> EffectReader::next() {
   e.collection = CollectionId(fields.le<uint32_t>());
   auto key_bytes = fields.le<uint32_t>();
   auto body_bytes = fields.le<uint32_t>();
-  bool known = kind >= uint8_t(EffectKind::kPut) && kind <= uint8_t(EffectKind::kCatalog) && flags == 0;
+  bool known = kind >= uint8_t(EffectKind::kPut) && kind <= uint8_t(EffectKind::kSession) && flags == 0;
   e.key = in_.take(known ? key_bytes : SIZE_MAX);
   e.body = in_.take(body_bytes);
   if (!in_.ok()) return std::nullopt;

@@ -18,6 +18,7 @@ enum class EffectKind : uint8_t {
   kPut = 1,      ///< this document version is the newest of its id
   kDelete = 2,   ///< the id has no document any more
   kCatalog = 3,  ///< a change to the catalog (catalog.h); `body` holds it, the other fields name what it concerns
+  kSession = 4,  ///< a change to a session (session_table.h); `body` holds it, `shard` says on which core it is kept
 };
 
 /// One effect. All views borrow from the entry.
@@ -30,12 +31,14 @@ struct Effect {
   Bytes body;  ///< kPut: the document
 };
 
+inline bool is_of_document(const Effect& effect) { return effect.kind == EffectKind::kPut || effect.kind == EffectKind::kDelete; }
+
 /// What an entry touches, kept under the entry's header checksum so that a damaged body condemns these alone.
 struct Touched {
   DatabaseId database;
   CollectionId collection;
   ShardId shard;
-  uint64_t id_hash = 0;  ///< id_hash() of the document; 0 for catalog changes
+  uint64_t id_hash = 0;  ///< id_hash() of the document; 0 for catalog changes; of sessions the session, and no collection
   auto operator<=>(const Touched&) const = default;
 };
 

@@ -1,6 +1,7 @@
 // Evaluation of requests on one core: what is there now, what the request makes of it, and the effect to post.
 #include "core/document.h"
 #include "core/engine_core.h"
+#include "core/outcome.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -51,16 +52,35 @@ bool EngineCore::is_repeat(const Current& found, Bytes document, Bytes id, Repea
   return found.lsn > floor;
 }
 
-SubmissionRef EngineCore::post(Overlay::Locked document, const Effect& effect) {
+SubmissionRef EngineCore::post(Overlay::Locked document, const Effect& effect, const Effect* also) {
   auto entry = std::make_shared<Submission>(core_);
   entry->add(effect);
-  Bytes body = Bytes(entry->effects).substr(entry->effects.size() - effect.body.size());
-  document->second.add({entry, effect.kind == EffectKind::kPut, body});
-  if (core_ == CoreId(0))
-    shared_.journal->append(entry);
-  else
-    shared_.host.cores.send(core_, CoreId(0), [&shared = shared_, entry] { shared.journal->append(entry); });
+  size_t body = entry->effects.size() - effect.body.size();
+  bool apart = MUTANT("outcome-in-a-second-entry");
+  if (also && !apart) entry->add(*also);
+  document->second.add({entry, effect.kind == EffectKind::kPut, Bytes(entry->effects).substr(body, effect.body.size())});
+  append(entry);
+  if (also && apart) {
+    auto second = std::make_shared<Submission>(core_);
+    second->add(*also);
+    append(std::move(second));
+  }
   return entry;
+}
+
+/// With the outcome of the request, if it has a number.
+SubmissionRef EngineCore::post(Overlay::Locked document, const Effect& effect, const Target& target, const Modified& outcome) {
+  if (!target.request.any()) return post(document, effect);
+  Buffer body;
+  Effect also = outcome_effect(target.request, encode_outcome(outcome), shared_.host.clock.wall(), shared_.settings.shard_count, body);
+  return post(document, effect, &also);
+}
+
+void EngineCore::append(SubmissionRef entry) {
+  if (core_ == CoreId(0))
+    shared_.journal->append(std::move(entry));
+  else
+    shared_.host.cores.send(core_, CoreId(0), [&shared = shared_, entry = std::move(entry)]() mutable { shared.journal->append(std::move(entry)); });
 }
 
 io::Task<Lsn> EngineCore::applied(SubmissionRef entry) {
@@ -77,24 +97,24 @@ io::Task<Lsn> EngineCore::applied(SubmissionRef entry) {
 // ---- Insert ----
 
 io::Task<Result<bool>> EngineCore::insert_locked(Slot& slot, CollectionRef c, ShardId shard, Overlay::Locked document, Bytes body,
-                                                 Repeat repeat, Verdict& verdict) {
+                                                 Repeat repeat, const Effect* also, Verdict& verdict) {
   HF_CO_TRY(now, co_await current(slot, c, document));
   if (now.exists) {
     verdict.rests_on = now.pending;
     if (is_repeat(now, body, *find_id(body), repeat)) co_return true;
     co_return fail(Code::kDuplicateKey, "E11000 duplicate key: a document with this _id is already in the collection");
   }
-  verdict.rests_on = post(document, {EffectKind::kPut, c.database, shard, c.collection, document->first.key, body});
+  verdict.rests_on = post(document, {EffectKind::kPut, c.database, shard, c.collection, document->first.key, body}, also);
   co_return true;
 }
 
-io::Task<Evaluated<bool>> EngineCore::insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat) {
+io::Task<Evaluated<bool>> EngineCore::insert(CollectionRef c, Lsn after, ShardId shard, Bytes key, Bytes document, Repeat repeat, const Effect* also) {
   if (!co_await enter(c, after)) co_return Evaluated<bool>{false, {}, true};
   Slot& s = slot(c.database, shard);
   co_await s.requests.acquire(1);
   Overlay::Locked locked = co_await overlay_.lock({c.collection, key});
   Verdict verdict;
-  Result<bool> result = co_await insert_locked(s, c, shard, locked, document, repeat, verdict);
+  Result<bool> result = co_await insert_locked(s, c, shard, locked, document, repeat, also, verdict);
   overlay_.unlock(locked);
   leave(c);
   Lsn lsn;
@@ -155,9 +175,9 @@ Result<Modified> EngineCore::upsert_locked(const Target& target, Overlay::Locked
   HF_TRY(made, upsert_document(change.of.query, *change.update, shared_.host.clock.wall()));
   HF_TRY(checked, check_document(made));
   HF_ASSERT(checked.key == document->first.key, "the query asks for one _id, which an update never changes");
-  verdict.rests_on = post(document, {EffectKind::kPut, target.c.database, target.shard, target.c.collection, document->first.key, made});
   Modified out{.upserted = Buffer(checked.id)};
-  if (change.returns == Modification::Returns::kAfter) out.document = std::move(made);
+  if (change.returns == Modification::Returns::kAfter) out.document = made;
+  verdict.rests_on = post(document, {EffectKind::kPut, target.c.database, target.shard, target.c.collection, document->first.key, made}, target, out);
   return out;
 }
 
@@ -181,17 +201,17 @@ io::Task<Result<Modified>> EngineCore::modify_locked(Slot& slot, const Target& t
   Effect effect{EffectKind::kDelete, target.c.database, target.shard, target.c.collection, document->first.key, {}};
   if (!change.update) {
     out.modified = 1;
-    verdict.rests_on = post(document, effect);
+    verdict.rests_on = post(document, effect, target, out);
     co_return out;
   }
   HF_CO_TRY(updated, change.apply(body, shared_.host.clock.wall()));
+  if (change.returns == Returns::kAfter) out.document = updated.document;
   if (updated.changed()) {
     effect.kind = EffectKind::kPut;
     effect.body = updated.document;
     out.modified = 1;
-    verdict.rests_on = post(document, effect);
+    verdict.rests_on = post(document, effect, target, out);
   }
-  if (change.returns == Returns::kAfter) out.document = std::move(updated.document);
   co_return out;
 }
 
@@ -209,6 +229,27 @@ io::Task<Evaluated<Modified>> EngineCore::modify(Target target, const Modificati
   if (!MUTANT("reply-not-held") || (result && result->modified)) lsn = co_await applied(verdict.rests_on);
   s.requests.release(1);
   co_return Evaluated<Modified>{std::move(result), lsn};
+}
+
+// ---- Numbered requests ----
+
+io::Task<Evaluated<std::optional<SessionOutcome>>> EngineCore::begin_numbered(Numbered request, Lsn after) {
+  if (applied_ < after) co_await applied_through(after);
+  auto begun = co_await sessions_.begin(request);
+  co_return Evaluated<std::optional<SessionOutcome>>{std::move(begun), seen()};
+}
+
+io::Task<bool> EngineCore::end_numbered(Numbered request, Lsn lsn) {
+  // Who comes next must find what this one has left.
+  co_await applied_through(lsn);
+  sessions_.end(request);
+  co_return true;
+}
+
+io::Task<Evaluated<std::optional<SessionOutcome>>> EngineCore::ask_numbered(Numbered request, Lsn after) {
+  if (applied_ < after) co_await applied_through(after);
+  auto asked = co_await sessions_.ask(request);
+  co_return Evaluated<std::optional<SessionOutcome>>{std::move(asked), seen()};
 }
 
 }  // namespace holdfast::core

@@ -10,7 +10,8 @@ namespace {
 constexpr char kSegmentMagic[8] = {'H', 'F', 'S', 'E', 'G', 'M', 'N', 'T'};
 constexpr char kGroupMagic[8] = {'H', 'F', 'G', 'R', 'O', 'U', 'P', '\n'};
 constexpr uint32_t kSegmentVersion = 2;
-constexpr uint16_t kGroupVersion = 2;
+constexpr uint16_t kGroupVersion = 3;
+constexpr uint16_t kOldestGroupVersion = 2;  // has no changes of sessions
 constexpr uint16_t kFlagClean = 1;
 constexpr size_t kSegmentHeaderBytes = 64;  // the rest of its block is zeros
 
@@ -189,7 +190,7 @@ Found parse_group_header(Bytes at, JournalPlace place, LogKey key, GroupHeader& 
   bool empty_agrees = (out.entry_count == 0) == (out.payload_bytes == 0);
   bool ranges = out.first.value >= 1 && out.first.value <= UINT64_MAX - out.entry_count &&
                 out.payload_bytes <= (uint64_t{1} << 48) && (!out.clean || out.entry_count == 0);
-  bool known = version == kGroupVersion && reserved == 0 && reserved_too == 0;
+  bool known = version >= kOldestGroupVersion && reserved == 0 && reserved_too == 0;
   return placed && empty_agrees && ranges && known ? Found::kGood : Found::kBad;
 }
 

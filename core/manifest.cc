@@ -14,8 +14,9 @@ namespace holdfast::core {
 namespace {
 
 constexpr uint64_t kMagic = magic("HFMANIF\n");
-constexpr Versions kVersions{.oldest = 2, .newest = 2};
-constexpr uint64_t kMaxManifestBytes = uint64_t{256} << 20;
+constexpr Versions kVersions{.oldest = 2, .newest = 3};
+constexpr uint32_t kSinceSessions = 3;
+constexpr uint64_t kMaxManifestBytes = uint64_t{512} << 20;
 constexpr std::string_view kPrefix = "MANIFEST.";
 /// A newer one that is not valid is renamed to this, so that it cannot come back once its place in the shards' files
 /// has been written again.
@@ -115,6 +116,54 @@ Result<> decode_quarantined(ByteReader& in, uint32_t count, Manifest& m) {
   return {};
 }
 
+Result<> decode_outcomes(ByteReader& in, uint32_t count, SessionState& s) {
+  for (uint32_t i = 0; i < count; ++i) {
+    auto number = in.le<uint64_t>();
+    SessionOutcome o;
+    o.lsn = Lsn(in.le<uint64_t>());
+    auto kept = in.le<uint8_t>();
+    auto size = in.le<uint32_t>();
+    o.kept = kept == 1;
+    o.result = Buffer(in.take(size));
+    bool in_order = number > (s.outcomes.empty() ? s.floor : s.outcomes.rbegin()->first);
+    if (!in.ok() || !in_order || kept > 1 || size > kMaxOutcomeBytes) return bad("its list of sessions is malformed");
+    s.outcomes.emplace_hint(s.outcomes.end(), number, std::move(o));
+  }
+  return {};
+}
+
+Result<> decode_sessions(ByteReader& in, uint32_t count, Manifest& m) {
+  for (uint32_t i = 0; i < count; ++i) {
+    SessionState s;
+    s.id = in.le<uint64_t>();
+    s.used_ns = static_cast<int64_t>(in.le<uint64_t>());
+    s.floor = in.le<uint64_t>();
+    auto damaged = in.le<uint8_t>();
+    s.damaged = damaged == 1;
+    auto outcomes = in.le<uint32_t>();
+    if (!in.ok() || damaged > 1 || outcomes > kMaxSessionBytes / kOutcomeOverhead || (!m.sessions.empty() && s.id <= m.sessions.back().id))
+      return bad("its list of sessions is malformed");
+    HF_CHECK_OK(decode_outcomes(in, outcomes, s));
+    m.sessions.push_back(std::move(s));
+  }
+  return {};
+}
+
+void append_session(Buffer& out, const SessionState& s) {
+  append_le(out, s.id);
+  append_le(out, static_cast<uint64_t>(s.used_ns));
+  append_le(out, s.floor);
+  out.push_back(s.damaged ? 1 : 0);
+  append_le(out, static_cast<uint32_t>(s.outcomes.size()));
+  for (const auto& [number, o] : s.outcomes) {
+    append_le(out, number);
+    append_le(out, o.lsn.value);
+    out.push_back(o.kept ? 1 : 0);
+    append_le(out, static_cast<uint32_t>(o.result.size()));
+    out += o.result;
+  }
+}
+
 }  // namespace
 
 Buffer encode_manifest(const Manifest& m, uint64_t cluster_id, uint64_t server_id) {
@@ -159,6 +208,8 @@ Buffer encode_manifest(const Manifest& m, uint64_t cluster_id, uint64_t server_i
     append_le(out, q.touched.id_hash);
     append_le(out, q.lsn.value);
   }
+  append_le(out, static_cast<uint32_t>(m.sessions.size()));
+  for (const SessionState& s : m.sessions) append_session(out, s);
   store_le(out.data() + kSealBytes, uint64_t{out.size()});
   seal(out, kMagic, kVersions.newest);
   return out;
@@ -186,6 +237,10 @@ Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t serv
   HF_CHECK_OK(decode_collections(in, collections, m));
   HF_CHECK_OK(decode_shards(in, shards, m));
   HF_CHECK_OK(decode_quarantined(in, quarantined, m));
+  if (sealed_version(bytes) >= kSinceSessions) {
+    auto sessions = in.le<uint32_t>();
+    HF_CHECK_OK(decode_sessions(in, sessions, m));
+  }
   if (!in.ok() || !in.rest().empty()) return bad("its lists do not fill it");
   return m;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/journal.h"
+#include "core/session_table.h"
 #include "core/shard.h"
 #include "io/host.h"
 
@@ -67,6 +68,7 @@ struct Manifest {
   std::vector<ManifestCollection> collections;  ///< by id
   std::vector<ShardCheckpoint> shards;          ///< by (database, shard); only shards that have a file
   std::vector<QuarantinedDocument> quarantined;  ///< by (collection, id hash)
+  std::vector<SessionState> sessions;            ///< by id; as at position.lsn
   bool operator==(const Manifest&) const = default;
 };
 

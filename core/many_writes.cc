@@ -28,10 +28,11 @@ io::Task<void> finish_all(EngineShared& shared, const CoreItems& items, Submissi
     co_await io::call_on<bool>(shared.host.cores, k, [&core = *shared.cores[k.value], &mine, &entry] { return finish_on(core, mine, entry); });
 }
 
-io::Task<Lsn> post_all(EngineShared& shared, std::vector<PreparedWrite>& items, SubmissionRef entry) {
+io::Task<Lsn> post_all(EngineShared& shared, std::vector<PreparedWrite>& items, SubmissionRef entry, const Effect* also) {
   for (const PreparedWrite& item : items)
     if (item.writes)
       entry->add({item.kind, item.collection.database, item.shard, item.collection.collection, item.key, item.owned.empty() ? item.body : Bytes(item.owned)});
+  if (also) entry->add(*also);
   EffectReader effects(entry->effects);
   for (PreparedWrite& item : items) {
     if (!item.writes) continue;

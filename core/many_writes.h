@@ -22,8 +22,8 @@ CoreItems by_core(const EngineShared& shared, std::vector<PreparedWrite>& items)
 
 /// Unlocks. The LSN of `entry` is known; null when nothing was posted.
 io::Task<void> finish_all(EngineShared& shared, const CoreItems& items, SubmissionRef entry);
-/// Fills and posts the entry; returns when its LSN is known. What is put then lies in the entry.
-io::Task<Lsn> post_all(EngineShared& shared, std::vector<PreparedWrite>& items, SubmissionRef entry);
+/// Fills and posts the entry, with an effect that goes with it (null: none); returns when its LSN is known. What is put then lies in the entry.
+io::Task<Lsn> post_all(EngineShared& shared, std::vector<PreparedWrite>& items, SubmissionRef entry, const Effect* also = nullptr);
 
 /// Calls `prepare(core, its items)` on every core in turn. True: every core said so. On error or stale nothing stays locked.
 template <class F>

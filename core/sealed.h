@@ -37,4 +37,7 @@ struct Versions {
 /// kUnsupported (intact, but of a version outside `read`).
 Result<> check_seal(Bytes block, uint64_t magic, Versions read);
 
+/// The version of a block that check_seal() accepted.
+inline uint32_t sealed_version(Bytes block) { return load_le<uint32_t>(block.data() + 8); }
+
 }  // namespace holdfast::core

@@ -165,7 +165,7 @@ int ShardImpl::record(Lsn lsn, const Effect& effect, uint64_t hash, IndexEntry r
 }
 
 std::optional<int> ShardImpl::try_apply(Lsn lsn, const Effect& effect) {
-  HF_ASSERT(effect.kind != EffectKind::kCatalog, "catalog changes are not a shard's");
+  HF_ASSERT(is_of_document(effect), "other changes are not a shard's");
   HF_ASSERT(!applying_, "one effect at a time");
   SOMETIMES(lsn <= made_with_, "replayed-effect-is-in-the-file");
   if (lsn <= made_with_) return 0;

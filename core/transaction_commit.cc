@@ -66,7 +66,7 @@ io::Task<void> Transactions::write_half(std::vector<PreparedWrite>& items) {
   for (size_t i = 0; i < items.size(); ++i) items[i].writes = i >= half && wrote[i];
 }
 
-io::Task<Reply<Lsn>> Transactions::write(Transaction& t) {
+io::Task<Reply<Lsn>> Transactions::write(Transaction& t, Numbered request) {
   bool writes = std::ranges::any_of(t.collections, [](const auto& c) { return !c.second.writes.empty(); });
   if (writes)
     if (Result<> admitted = co_await engine_.admit_write(); !admitted) co_return refuse<Lsn>(admitted);
@@ -91,7 +91,9 @@ io::Task<Reply<Lsn>> Transactions::write(Transaction& t) {
   }
   auto entry = std::make_shared<Submission>(CoreId(0));
   if (MUTANT("transaction-in-two-entries")) co_await write_half(*items);
-  co_await post_all(shared_, *items, entry);
+  EngineImpl::Noted also;
+  if (request.any()) also = engine_.note(request, encode_outcome(Lsn()));
+  co_await post_all(shared_, *items, entry, also.get());
   co_await finish_all(shared_, locked, entry);
   co_await entry->applied.wait();
   co_return Reply<Lsn>{entry->lsn, entry->lsn};

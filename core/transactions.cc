@@ -96,7 +96,7 @@ io::Task<Reply<Modified>> Transactions::modify(Name name, const Modification& ch
 
 // ---- The end ----
 
-io::Task<Reply<Lsn>> Transactions::commit(std::string_view id) {
+io::Task<Reply<Lsn>> Transactions::commit(std::string_view id, Numbered request) {
   Result<Ref> taken = co_await take(id);
   if (!taken) {
     const Outcome* was = outcome_of(id);
@@ -106,7 +106,7 @@ io::Task<Reply<Lsn>> Transactions::commit(std::string_view id) {
     co_return Reply<Lsn>{was->lsn, was->lsn};
   }
   Ref t = *taken;
-  Reply<Lsn> done = co_await write(*t);
+  Reply<Lsn> done = co_await write(*t, request);
   Outcome outcome{Outcome::Kind::kCommitted, t->number, t->secret, done.lsn};
   if (!done.result) {
     outcome.kind = Outcome::Kind::kFailed;

@@ -35,7 +35,7 @@ class Transactions {
 
   io::Task<Reply<Buffer>> begin(TransactionOptions options);
   /// Its LSN, or the snapshot's when there was nothing to write. On any error but kTxUnknown it is rolled back.
-  io::Task<Reply<Lsn>> commit(std::string_view id);
+  io::Task<Reply<Lsn>> commit(std::string_view id, Numbered request);
   /// Also of one that was rolled back already. kTxUnknown: there is none of that id, or it has committed.
   io::Task<Reply<bool>> roll_back(std::string_view id);
 
@@ -93,7 +93,7 @@ class Transactions {
   io::Task<Result<Modified>> upsert(Transaction& t, TransactionCollection& c, const Modification& change);
 
   // transaction_commit.cc
-  io::Task<Reply<Lsn>> write(Transaction& t);
+  io::Task<Reply<Lsn>> write(Transaction& t, Numbered request);
   io::Task<Result<std::vector<PreparedWrite>>> prepare(Transaction& t);
   io::Task<void> write_half(std::vector<PreparedWrite>& items);
 

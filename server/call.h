@@ -33,7 +33,10 @@ struct Call {
   Lsn lsn{};            ///< once answered: what the answer rests on
 
   core::Engine& engine() const { return core.engine(); }
-  core::Name name() const { return {database(), request.collection, request.transaction}; }
+  core::Name name() const { return {database(), request.collection, request.transaction, numbered()}; }
+  core::Numbered numbered() const {
+    return {.session = request.session, .number = request.number, .answered = request.answered, .attempt = request.attempt};
+  }
   std::string_view database() const {
     return request.database.empty() ? std::string_view(core.config().default_database)
                                     : std::string_view(request.database);

@@ -42,6 +42,11 @@ io::Task<void> find_and_modify(Call& call);
 /// What a find asks for, compiled. What is not offered is refused rather than ignored.
 Result<core::Find> compile_find(const wire::QueryArgs& asked);
 
+// operations_sessions.cc
+io::Task<void> open_session(Call& call);
+io::Task<void> close_session(Call& call);
+io::Task<void> request_outcome(Call& call);
+
 // operations_transactions.cc
 io::Task<void> tx_batch(Call& call);
 io::Task<void> begin_tx(Call& call);

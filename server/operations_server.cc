@@ -133,8 +133,8 @@ io::Task<void> hello(Call& call) {
     msgpack::Writer out = reply.result();
     out.map(8).string("server").string("holdfast").string("version").string(kVersion);
     out.string("protocol").uint(kProtocol);
-    out.string("capabilities").array(6).string("pipelining").string("lsn").string("export").string("verify").string("stream");
-    out.string("transactions");
+    out.string("capabilities").array(7).string("pipelining").string("lsn").string("export").string("verify").string("stream");
+    out.string("transactions").string("sessions");
     out.string("database").string(call.core.config().default_database);
     out.string("sync_mode").string(mode_name(call.core.facts().mode));
     out.string("max_request").uint(call.core.limits().request_bytes).string("max_reply").uint(wire::kMaxReplyPayload);

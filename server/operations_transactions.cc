@@ -40,7 +40,7 @@ io::Task<void> tx_delete_one(Call& call) { return within(call, delete_one); }
 io::Task<void> tx_commit(Call& call) {
   Result<Bytes> id = wire::parse_tx_id(call.request.args);
   if (!id) co_return call.fail(id.error());
-  auto done = co_await call.engine().commit_transaction(*id);
+  auto done = co_await call.engine().commit_transaction(*id, call.numbered());
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);
   call.ok(done.lsn);
 }

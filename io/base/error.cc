@@ -19,6 +19,8 @@ constexpr std::array kCodes = {
              "Another commit changed what this one relied on; start again from a newer snapshot."},
     CodeInfo{Code::kTxUnknown, "tx_unknown", Retry::kNever, true, false,
              "No transaction of that id is open; begin a new one."},
+    CodeInfo{Code::kSessionUnknown, "session_unknown", Retry::kNever, true, false,
+             "There is no such session, and the request was not executed; open another session."},
     CodeInfo{Code::kCursorExpired, "cursor_expired", Retry::kNever, false, false,
              "The cursor was idle too long or the server restarted; run the query again."},
     CodeInfo{Code::kSnapshotTooOld, "snapshot_too_old", Retry::kSameServer, false, false,

@@ -21,6 +21,7 @@ enum class Code : uint8_t {
   kDuplicateKey,
   kConflict,
   kTxUnknown,
+  kSessionUnknown,
   kCursorExpired,
   kSnapshotTooOld,
   kUnsupported,

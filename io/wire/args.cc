@@ -267,6 +267,17 @@ Result<BeginArgs> parse_begin(Bytes args) {
   return out;
 }
 
+Result<SessionArgs> parse_session(Bytes args) {
+  SessionArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "session") return take_uint(key, value, out.session);
+    if (key == "number") return take_uint(key, value, out.number);
+    return fail(Code::kUnsupported, "an operation on sessions takes no " + shown_key(key));
+  }));
+  if (out.session == 0) return bad("the operation takes {session}, which open_session gives");
+  return out;
+}
+
 Result<Bytes> parse_tx_id(Bytes args) {
   Bytes id;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {

@@ -118,6 +118,13 @@ class TxBatch {
 };
 Result<TxBatch> parse_tx_batch(Bytes args);
 
+/// kCloseSession: `{session: uint}`; kRequestOutcome: `{session: uint, number: uint}`. Arguments of other names are refused.
+struct SessionArgs {
+  uint64_t session = 0;
+  uint64_t number = 0;
+};
+Result<SessionArgs> parse_session(Bytes args);
+
 /// kDbExists, kCollectionExists, kCreateCollection: `{name: str}`.
 Result<Bytes> parse_name(Bytes args);
 

@@ -54,6 +54,9 @@ constexpr OpInfo kOperations[] = {
     {Op::kVerify, "verify", kReads, true},
     {Op::kFindAndModify, "find_and_modify", kWrites, true},
     {Op::kStream, "stream", kReads, true},
+    {Op::kOpenSession, "open_session", kIdempotent, true},
+    {Op::kCloseSession, "close_session", kIdempotent, true},
+    {Op::kRequestOutcome, "request_outcome", kReads, true},
 };
 
 constexpr auto kByNumber = [] {

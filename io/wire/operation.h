@@ -59,6 +59,9 @@ enum class Op : uint8_t {
   kVerify = 69,
   kStream = 70,
   kFindAndModify = 71,
+  kOpenSession = 80,
+  kCloseSession = 81,
+  kRequestOutcome = 82,
 };
 
 /// What a request may change, and so what a client may do when its answer is lost.

@@ -12,6 +12,10 @@ enum Key : unsigned {
   kAuth = 32,
   kNoReply = 64,
   kTransaction = 128,
+  kSession = 256,
+  kNumber = 512,
+  kAnswered = 1024,
+  kAttempt = 2048,
   kUnknown = 0
 };
 
@@ -23,6 +27,10 @@ Key key_of(Bytes name) {
   if (name == "database") return kDatabase;
   if (name == "nr") return kNoReply;
   if (name == "tx") return kTransaction;
+  if (name == "session") return kSession;
+  if (name == "number") return kNumber;
+  if (name == "answered") return kAnswered;
+  if (name == "attempt") return kAttempt;
   if (name == "auth") return kAuth;
   return kUnknown;
 }
@@ -59,6 +67,14 @@ Result<> read_id(msgpack::Cursor& in, Request& out) {
   return {};
 }
 
+Result<> read_uint(msgpack::Cursor& in, std::string_view key, uint64_t& out) {
+  msgpack::Value v;
+  if (!in.next(v)) return bad(kNotAMap);
+  if (v.kind != msgpack::Kind::kUint) return bad(std::string(key) + " must be a non-negative integer");
+  out = v.u;
+  return {};
+}
+
 Result<> read_no_reply(msgpack::Cursor& in, Request& out) {
   msgpack::Value v;
   if (!in.next(v)) return bad(kNotAMap);
@@ -89,6 +105,10 @@ Result<> read_field(Key key, msgpack::Cursor& in, Request& out, Bytes& credentia
     case kAuth: return read_auth(in, credentials);
     case kNoReply: return read_no_reply(in, out);
     case kTransaction: return read_name(in, "tx", out.transaction);
+    case kSession: return read_uint(in, "session", out.session);
+    case kNumber: return read_uint(in, "number", out.number);
+    case kAnswered: return read_uint(in, "answered", out.answered);
+    case kAttempt: return read_uint(in, "attempt", out.attempt);
     case kUnknown: break;
   }
   if (!in.skip()) return bad(kNotAMap);
@@ -161,13 +181,18 @@ Op peek_op(Bytes payload) {
 
 RequestWriter::RequestWriter(Buffer& out, const Head& head, Framing framing)
     : out_(out), start_(framing == Framing::kFrame ? begin_frame(out) : out.size()), framing_(framing) {
-  uint32_t pairs = 4 + (head.database.empty() ? 0 : 1) + (head.no_reply ? 1 : 0) + (head.transaction.empty() ? 0 : 1);
+  uint32_t pairs = 4 + (head.database.empty() ? 0 : 1) + (head.no_reply ? 1 : 0) + (head.transaction.empty() ? 0 : 1) +
+                   (head.session == 0 ? 0 : 3 + (head.attempt > 1 ? 1 : 0));
   msgpack::Writer w(out_);
   w.map(pairs).string("id").uint(head.id).string("op").uint(static_cast<uint8_t>(head.op));
   w.string("collection").string(head.collection);
   if (!head.database.empty()) w.string("database").string(head.database);
   if (head.no_reply) w.string("nr").boolean(true);
   if (!head.transaction.empty()) w.string("tx").string(head.transaction);
+  if (head.session != 0) {
+    w.string("session").uint(head.session).string("number").uint(head.number).string("answered").uint(head.answered);
+    if (head.attempt > 1) w.string("attempt").uint(head.attempt);
+  }
   w.string("args");
 }
 

@@ -1,6 +1,7 @@
 // Requests: the envelope around every operation, read in place and written in place.
 //
-//     { id: uint, op: uint, collection: str, database?: str, args: any, auth?: str, nr?: bool, tx?: str }
+//     { id: uint, op: uint, collection: str, database?: str, args: any, auth?: str, nr?: bool, tx?: str,
+//       session?: uint, number?: uint, answered?: uint, attempt?: uint }
 //
 // Keys come in any order, integers in any width, and unknown keys are skipped; a known key that comes twice is refused,
 // since the two sides could disagree on which one counts. Reading allocates nothing: every field is a view into the
@@ -25,6 +26,11 @@ struct Request {
   Bytes collection;
   Bytes database;        ///< empty: the server's default database
   Bytes transaction;     ///< within which the operation is executed; empty: none
+  // Of a request that is to be executed once (PROTOCOL.md, sessions); session 0: none.
+  uint64_t session = 0;
+  uint64_t number = 0;
+  uint64_t answered = 0;
+  uint64_t attempt = 1;
   Bytes args;            ///< one value; empty when absent or nil
 };
 
@@ -53,6 +59,10 @@ class RequestWriter {
     std::string_view collection;
     bool no_reply = false;
     std::string_view transaction = {};
+    uint64_t session = 0;  ///< 0: none, and the other three mean nothing
+    uint64_t number = 0;
+    uint64_t answered = 0;
+    uint64_t attempt = 1;
   };
 
   RequestWriter(Buffer& out, const Head& head, Framing framing = Framing::kFrame);

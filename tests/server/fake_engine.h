@@ -108,13 +108,28 @@ class FakeEngine final : public core::Engine {
     co_await begin(options.validate_reads ? "begin_transaction, validated" : "begin_transaction", {});
     co_return end(Result<Buffer>("tx-1"));
   }
-  io::Task<Reply<Lsn>> commit_transaction(std::string_view id) override {
+  io::Task<Reply<Lsn>> commit_transaction(std::string_view id, core::Numbered) override {
     co_await begin("commit " + std::string(id), {});
     co_return end(commits_fail_with ? Result<Lsn>(std::unexpected(*commits_fail_with)) : Result<Lsn>(Lsn(lsn)));
   }
   io::Task<Reply<bool>> roll_back_transaction(std::string_view id) override {
     co_await begin("roll back " + std::string(id), {});
     co_return end(Result<bool>(true));
+  }
+  io::Task<Reply<uint64_t>> open_session() override {
+    co_await begin("open_session", {});
+    co_return end(Result<uint64_t>(7));
+  }
+  io::Task<Reply<bool>> close_session(uint64_t session) override {
+    co_await begin("close_session " + std::to_string(session), {});
+    co_return end(Result<bool>(true));
+  }
+  /// Odd numbers were executed, at an LSN of the same number.
+  io::Task<Reply<std::optional<core::SessionOutcome>>> request_outcome(core::Numbered request) override {
+    co_await begin("request_outcome", {});
+    std::optional<core::SessionOutcome> out;
+    if (request.number % 2 == 1) out = core::SessionOutcome{.lsn = Lsn(request.number), .result = {}};
+    co_return end(Result<std::optional<core::SessionOutcome>>(std::move(out)));
   }
   io::Task<Reply<bool>> create_collection(Name name) override {
     co_await begin("create_collection", name);
@@ -212,7 +227,8 @@ class FakeEngine final : public core::Engine {
     ++under_way;
     calls.push_back(std::move(what) + (name.database.empty() ? "" : " ") + std::string(name.database) +
                     (name.collection.empty() ? "" : "/") + std::string(name.collection) +
-                    (name.transaction.empty() ? "" : " in ") + std::string(name.transaction));
+                    (name.transaction.empty() ? "" : " in ") + std::string(name.transaction) +
+                    (name.request.any() ? " once" : ""));
     while (held) co_await gate_.wait();
   }
   template <class T>

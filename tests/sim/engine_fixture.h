@@ -37,13 +37,18 @@ class EngineTest : public testing::Test {
  public:
   using Do = std::function<io::Task<void>(EngineTest&)>;
 
-  void run(Do what) {
+  void run(Do what) { run_lives({std::move(what)}); }
+  /// One after the other on one disk; each ends by a power cut.
+  void run_lives(std::vector<Do> lives) {
     sim::World world({.seed = 1});
     sim::Node& node = world.add_node("server");
-    node.start([this, &what](io::Host& host) { return life(host, what); }, {.cores = 3});
-    while (!done_) ASSERT_EQ(world.run({.until = Duration{world.now().ns} + milliseconds(50), .events = 1'000'000}), sim::World::Stop::kTimeLimit);
-    node.kill(sim::End::kPowerLoss);
-    engine.reset();
+    for (const Do& what : lives) {
+      done_ = false;
+      node.start([this, &what](io::Host& host) { return life(host, what); }, {.cores = 3});
+      while (!done_) ASSERT_EQ(world.run({.until = Duration{world.now().ns} + milliseconds(50), .events = 1'000'000}), sim::World::Stop::kTimeLimit);
+      node.kill(sim::End::kPowerLoss);
+      engine.reset();
+    }
   }
 
   io::Task<void> insert(std::string_view json) {

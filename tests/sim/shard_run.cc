@@ -250,6 +250,8 @@ std::map<std::string, const ShardRun::Op*> ShardRun::at(CollectionId collection,
       case EffectKind::kDelete:
         out.erase(op.key);
         break;
+      case EffectKind::kSession:
+        break;
       case EffectKind::kCatalog:
         out.clear();
         break;

@@ -204,6 +204,22 @@ TEST(JournalFormat, ScanningAnythingEndsAndAcceptsOnlyWhatIsThere) {
   }
 }
 
+TEST(Group, OfTheVersionBeforeSessionsIsRead) {
+  LogKey key({1, 2});
+  GroupEncoder encoder(key);
+  GroupHeader header;
+  header.first = Lsn(5);
+  encoder.begin({SegmentSeq(3), 4096});
+  Buffer bytes(encoder.finish(header));
+  GroupHeader back;
+  for (uint16_t version : {2, 3, 4, 1}) {
+    store_le(bytes.data() + 12, version);
+    store_le(bytes.data() + 8, crc32c(Bytes(bytes).substr(12, kGroupHeaderBytes - 12), key.seed()));
+    Found want = version == 4 ? Found::kNewer : version == 1 ? Found::kBad : Found::kGood;
+    EXPECT_EQ(parse_group_header(bytes, {SegmentSeq(3), 4096}, key, back), want) << version;
+  }
+}
+
 TEST(Entry, EffectsComeBackInOrder) {
   Entry e;
   std::string big(70'000, 'x');
@@ -240,7 +256,7 @@ TEST(Entry, MalformedEffectsAreNotOk) {
     EXPECT_FALSE(in.next());
     EXPECT_FALSE(in.ok()) << n;
   }
-  for (char kind : {'\0', '\4', '\xff'}) {
+  for (char kind : {'\0', '\5', '\xff'}) {
     Buffer bad = e.effects;
     bad[0] = kind;
     EffectReader in(bad);

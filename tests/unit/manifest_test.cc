@@ -21,7 +21,21 @@ Manifest sample() {
               {DatabaseId(1), ShardId(255), Generation(2), 4096, Ordinal(0), Lsn(800), 0},
               {DatabaseId(3), ShardId(7), Generation(1), 1 << 20, Ordinal(1000), Lsn(899), 5}};
   m.quarantined = {{{DatabaseId(1), CollectionId(2), ShardId(3), 18}, Lsn(7)}, {{DatabaseId(3), CollectionId(8), ShardId(0), 4}, Lsn(850)}};
+  m.sessions = {{.id = 3, .used_ns = -5, .floor = 7, .outcomes = {{8, {Lsn(890), true, "result"}}, {11, {Lsn(899), false, {}}}}},
+                {.id = UINT64_MAX, .used_ns = 12, .damaged = true, .outcomes = {}}};
   return m;
+}
+
+TEST(Manifest, OfTheVersionBeforeSessionsIsRead) {
+  Manifest m = sample();
+  m.sessions.clear();
+  Buffer bytes = encode_manifest(m, 5, 6);
+  bytes.resize(bytes.size() - 4);  // the number of sessions
+  store_le(bytes.data() + kSealBytes, uint64_t{bytes.size()});
+  seal(bytes, load_le<uint64_t>(bytes.data()), 2);
+  auto back = decode_manifest(bytes, 5, 6);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, m);
 }
 
 TEST(Manifest, ComesBackAsItWasWritten) {
@@ -51,7 +65,7 @@ TEST(Manifest, AnyFlippedBitAndAnyCutIsNoticed) {
 
 TEST(Manifest, OfANewerFormatIsUnsupportedNotCorrupt) {
   Buffer bytes = encode_manifest(sample(), 5, 6);
-  seal(bytes, load_le<uint64_t>(bytes.data()), 3);
+  seal(bytes, load_le<uint64_t>(bytes.data()), 4);
   EXPECT_EQ(decode_manifest(bytes, 5, 6).error().code, Code::kUnsupported);
 }
 
@@ -72,6 +86,9 @@ TEST(Manifest, ContradictionsAreRefusedEvenUnderAGoodChecksum) {
   EXPECT_TRUE(refused([](Manifest& m) { m.shards[0].db_length = 0; }));
   EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.quarantined[0], m.quarantined[1]); }));
   EXPECT_TRUE(refused([](Manifest& m) { m.quarantined[0].touched.database = DatabaseId(2); }));
+  EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.sessions[0], m.sessions[1]); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.sessions[0].floor = 8; }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.sessions[0].outcomes[8].result.resize(kMaxOutcomeBytes + 1); }));
 }
 
 SettingsSlot slot(uint64_t serial) {

@@ -1,0 +1,117 @@
+#include "core/outcome.h"
+
+#include <fmt/core.h>
+
+#include "io/base/msgpack.h"
+
+namespace holdfast::core {
+namespace {
+
+using msgpack::Cursor;
+using msgpack::Kind;
+using msgpack::Value;
+
+std::unexpected<Error> malformed() { return fail(Code::kCorrupt, "what is remembered of a request is malformed"); }
+
+/// A cursor behind the head of the array; `count` is its size.
+Result<Cursor> open(const SessionOutcome& outcome, uint32_t& count) {
+  if (!outcome.kept)
+    return fail(Code::kUnknownOutcome,
+                fmt::format("the request has been executed, at LSN {}; its result was too large to be remembered: read what is there now", outcome.lsn.value));
+  Cursor in(outcome.result);
+  Value head;
+  if (!in.next(head) || head.kind != Kind::kArray) return malformed();
+  count = head.count;
+  return in;
+}
+
+void write_optional(msgpack::Writer& w, const std::optional<Buffer>& value) {
+  if (value)
+    w.raw(*value);
+  else
+    w.nil();
+}
+
+std::optional<Buffer> read_optional(Cursor& in) {
+  Bytes raw = in.raw();
+  if (raw.empty() || raw == "\xc0") return std::nullopt;
+  return Buffer(raw);
+}
+
+}  // namespace
+
+Buffer encode_outcome(const std::vector<Buffer>& ids) {
+  Buffer out;
+  msgpack::Writer w(out);
+  w.array(static_cast<uint32_t>(ids.size()));
+  for (const Buffer& id : ids) {
+    if (out.size() > kMaxOutcomeBytes) break;  // it will not be kept
+    w.raw(id);
+  }
+  return out;
+}
+
+Buffer encode_outcome(const Buffer& id) { return encode_outcome(std::vector<Buffer>(1, id)); }
+
+Buffer encode_outcome(const Modified& m) {
+  Buffer out;
+  msgpack::Writer w(out);
+  w.array(4).uint(m.matched).uint(m.modified);
+  write_optional(w, m.upserted);
+  write_optional(w, m.document);
+  return out;
+}
+
+Buffer encode_outcome(bool done) {
+  Buffer out;
+  msgpack::Writer(out).array(1).boolean(done);
+  return out;
+}
+
+Buffer encode_outcome(Lsn) { return Buffer("\x90"); }
+
+template <>
+Result<std::vector<Buffer>> decode_outcome(const SessionOutcome& outcome) {
+  uint32_t count = 0;
+  HF_TRY(in, open(outcome, count));
+  std::vector<Buffer> ids;
+  for (uint32_t i = 0; i < count; ++i) ids.emplace_back(in.raw());
+  if (!in.ok()) return malformed();
+  return ids;
+}
+
+template <>
+Result<Buffer> decode_outcome(const SessionOutcome& outcome) {
+  HF_TRY(ids, decode_outcome<std::vector<Buffer>>(outcome));
+  if (ids.size() != 1) return malformed();
+  return std::move(ids.front());
+}
+
+template <>
+Result<Modified> decode_outcome(const SessionOutcome& outcome) {
+  uint32_t count = 0;
+  HF_TRY(in, open(outcome, count));
+  Value matched, modified;
+  if (count != 4 || !in.next(matched) || !in.next(modified) || matched.kind != Kind::kUint || modified.kind != Kind::kUint) return malformed();
+  Modified out{.matched = matched.u, .modified = modified.u};
+  out.upserted = read_optional(in);
+  out.document = read_optional(in);
+  if (!in.ok()) return malformed();
+  return out;
+}
+
+template <>
+Result<bool> decode_outcome(const SessionOutcome& outcome) {
+  uint32_t count = 0;
+  HF_TRY(in, open(outcome, count));
+  Value v;
+  if (count != 1 || !in.next(v) || v.kind != Kind::kBool) return malformed();
+  return v.boolean;
+}
+
+template <>
+Result<Lsn> decode_outcome(const SessionOutcome& outcome) {
+  return outcome.lsn;
+}
+
+}  // namespace holdfast::core
