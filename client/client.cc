@@ -94,6 +94,19 @@ io::Task<Result<Transaction>> Client::begin(TransactionOptions options) {
   co_return out;
 }
 
+io::Task<Result<Answer<std::optional<Lsn>>>> Client::outcome(uint64_t session, uint64_t number) {
+  Buffer args;
+  msgpack::Writer(args).map(2).string("session").uint(session).string("number").uint(number);
+  HF_CO_TRY(answer, co_await core_->call({.op = Op::kRequestOutcome, .args = std::move(args)}));
+  HF_CO_TRY(executed, field(answer.value, "executed", Kind::kBool));
+  Answer<std::optional<Lsn>> out{stamp(answer), std::nullopt};
+  if (executed.boolean) {
+    HF_CO_TRY(at, field(answer.value, "at", Kind::kUint));
+    out.value = Lsn(at.u);
+  }
+  co_return out;
+}
+
 Collection Transaction::collection(std::string name, std::string database) const {
   Collection c;
   c.core_ = core_;
@@ -224,7 +237,8 @@ Result<Prepared> prepare(Core& core, Buffer document) {
 }
 
 Resend resend_if(const Core& core, bool repeatable) {
-  return repeatable && core.options().resend_inserts ? Resend::kAlways : Resend::kNever;
+  if (!core.options().resend_inserts) return Resend::kNever;
+  return repeatable ? Resend::kAlways : Resend::kByOperation;
 }
 
 io::Task<Result<Answer<std::optional<Buffer>>>> one_document(io::Task<Result<Answer<Buffer>>> call) {

@@ -14,15 +14,15 @@
 //  1. A value: the server did it, and committed it (sync mode: it is on disk; else see Stamp::durable_lsn).
 //  2. An error with code kUnknownOutcome: a write was sent, perhaps more than once, and no answer came. It may have
 //  happened,
-//     or may still happen. Read before trying again.
+//     or may still happen. Read before trying again, or ask with outcome() when the error names a session and a number.
 //  3. Any other error: this call changed nothing. kUnreachable, kTimeout: nothing was sent, or only reads were. The
 //  others are
 //     the server's own words, listed in server/PROTOCOL.md. (kInternal and a server's own kTimeout are as
 //     uncertain as kUnknownOutcome, and become it for writes.)
 //
 // Sending again: a request that was certainly not executed is sent again by itself, and so are reads, operations that a
-// second execution does not harm, and inserts whose every _id has the generated shape (60 letters), for the server
-// recognises their repeats. Between attempts it waits, exponentially longer and with jitter. Everything ends by the
+// second execution does not harm, and changes, for they have numbers in a session and the server executes each once
+// (Options::sessions; without, inserts whose every _id has the generated shape, 60 letters). Between attempts it waits, exponentially longer and with jitter. Everything ends by the
 // request's deadline.
 //
 // Pipelining: any number of tasks may call at once. Their requests share a few connections, many under way on each;
@@ -58,7 +58,9 @@ struct Options {
   int max_attempts = 6;                   ///< the first one included
   Duration backoff_first = milliseconds(20);
   Duration backoff_max = seconds(2);
-  bool resend_inserts = true;                                               ///< see "Sending again"
+  /// Changes have numbers in a session, which is opened with the first of them: the server executes each once, and they may be sent again. The session is closed with the client.
+  bool sessions = true;
+  bool resend_inserts = true;  ///< false: inserts are sent once, whatever their ids, and without numbers
   std::vector<std::string> capabilities = {"pipelining", "lsn", "export"};  ///< told to the server on every connection
 };
 
@@ -165,6 +167,10 @@ class Client {
   io::Task<Result<Answer<std::vector<std::string>>>> list_databases();
   /// Of `database`; empty: that of the options.
   io::Task<Result<Answer<std::vector<std::string>>>> list_collections(std::string database = "");
+
+  /// What became of a change whose outcome was unknown: its LSN; nothing: it has not been executed, so far (a late attempt may still be on its way). Executes
+  /// nothing. Errors: kUnknownOutcome: the server does not remember any more; kSessionUnknown: nor the session.
+  io::Task<Result<Answer<std::optional<Lsn>>>> outcome(uint64_t session, uint64_t number);
 
   /// Begins a transaction; it ends by itself when it is not used for 60 s.
   io::Task<Result<Transaction>> begin(TransactionOptions options = {});

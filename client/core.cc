@@ -11,7 +11,8 @@ namespace {
 /// A repeat of an insert is recognised by the server for 60 seconds.
 constexpr Duration kRepeatWindow = seconds(50);
 
-bool may_resend(const Call& call, Duration since_first) {
+bool may_resend(const Call& call, bool numbered, Duration since_first) {
+  if (numbered) return true;
   if (MUTANT("client-sends-a-lost-write-again")) return true;
   if (call.resend == Resend::kNever) return false;
   // What was written within a transaction would be there twice.
@@ -32,15 +33,22 @@ bool is_uncertain(Code code) {
   return code == Code::kInternal || code == Code::kTimeout || code == Code::kUnknownOutcome;
 }
 
-/// Whether an error is the outcome, whatever became of earlier attempts: a transaction commits once, and the server remembers how that came out.
-bool is_final(const Call& call, Code code) { return call.op == wire::Op::kTxCommit && code != Code::kTxUnknown && !is_uncertain(code); }
 
 /// Errors that say "not executed, try later".
 bool is_temporary(Code code) { return code == Code::kOverloaded || code == Code::kShuttingDown; }
-std::unexpected<Error> unknown_outcome(const Call& call, std::string_view why) {
+/// Whether an error is the outcome, whatever became of earlier attempts: the server executes a numbered request once, and knows when that is over; a
+/// transaction commits once, and it remembers how that came out.
+bool is_final(const Call& call, Numbers::Number number, Code code) {
+  if (is_uncertain(code) || is_temporary(code)) return false;
+  if (call.op == wire::Op::kTxCommit && code == Code::kTxUnknown) return false;
+  return call.op == wire::Op::kTxCommit || (number.any() && code != Code::kSessionUnknown);
+}
+
+std::unexpected<Error> unknown_outcome(const Call& call, std::string_view why, Numbers::Number number = {}) {
   if (MUTANT("unknown-outcome-reported-as-failure")) return fail(Code::kUnreachable, "the connection broke");
+  std::string ask = number.any() ? fmt::format(", or ask for the outcome of request {} of session {}", number.number, number.session) : "";
   return fail(Code::kUnknownOutcome,
-              fmt::format("{} may or may not have happened: {}; read before trying again", wire::name(call.op), why));
+              fmt::format("{} may or may not have happened: {}; read before trying again{}", wire::name(call.op), why, ask));
 }
 
 }  // namespace
@@ -58,9 +66,52 @@ Core::Core(io::Host& host, Options options)
                                                   .patience = std::min(options_.timeout, options_.connect_timeout)}));
 }
 
+/// A number for a change; none when the server has no sessions.
+io::Task<Result<Numbers::Number>> Core::take_number() {
+  co_await opening_.acquire(1);
+  Result<> opened;
+  if (!numbers_.open() && !has_no_sessions_) {
+    auto answer = co_await call({.op = wire::Op::kOpenSession});
+    msgpack::Value id;
+    auto raw = answer ? msgpack::lookup(answer->value, "session") : std::nullopt;
+    if (raw && msgpack::Cursor(*raw).next(id) && id.kind == msgpack::Kind::kUint)
+      numbers_.begin(id.u);
+    else if (!answer && answer.error().code == Code::kUnsupported)
+      has_no_sessions_ = true;
+    else
+      opened = answer ? fail(Code::kInternal, "the server's answer names no session") : Result<>(std::unexpected(std::move(answer.error())));
+  }
+  opening_.release(1);
+  HF_CO_CHECK_OK(opened);
+  co_return has_no_sessions_ ? Numbers::Number{} : numbers_.take();
+}
+
 io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
-  io::Executor& here = co_await io::this_executor();
   if (!call.args.empty()) HF_CO_CHECK_OK(check_value("args", call.args));
+  const wire::OpInfo* info = wire::info(call.op);
+  const bool once = options_.sessions && info && info->once && call.transaction.empty() && call.resend != Resend::kNever;
+  constexpr int kSessions = 3;  // that may be gone one after the other
+  for (int tried = 1;; ++tried) {
+    Numbers::Number number;
+    if (once) {
+      auto taken = co_await take_number();
+      // Nothing of this call was sent.
+      if (!taken && taken.error().code == Code::kUnknownOutcome) co_return fail(Code::kUnreachable, "no session could be opened: " + taken.error().message);
+      if (!taken) co_return fail(taken);
+      number = *taken;
+    }
+    auto answer = co_await exchange(call, absent, number);
+    numbers_.end(number);
+    if (answer || !number.any()) co_return answer;
+    Code code = answer.error().code;
+    if (code == Code::kSessionUnknown || code == Code::kUnknownOutcome) numbers_.retire(number.session);
+    if (code != Code::kSessionUnknown || tried == kSessions) co_return answer;
+    SOMETIMES(true, "client-opens-another-session");
+  }
+}
+
+io::Task<Result<Answer<Buffer>>> Core::exchange(const Call& call, Absent absent, Numbers::Number number) {
+  io::Executor& here = co_await io::this_executor();
   const Time begin = here.now();
   const Time deadline = begin + options_.timeout;
   const std::string database = call.database.empty() ? options_.database : call.database;
@@ -70,24 +121,33 @@ io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
 
   for (int attempt = 1;; ++attempt) {
     Time asked = here.now();
-    Outcome out =
-        co_await pick().request({.op = call.op, .database = database, .collection = call.collection, .transaction = call.transaction}, args, deadline);
+    wire::RequestWriter::Head head{.op = call.op,
+                                   .database = database,
+                                   .collection = call.collection,
+                                   .transaction = call.transaction,
+                                   .session = number.session,
+                                   .number = number.number,
+                                   .answered = numbers_.answered(number.session),
+                                   .attempt = static_cast<uint64_t>(attempt)};
+    Outcome out = co_await pick().request(head, args, deadline);
     if (out.kind == Outcome::Kind::kAnswered && !out.error)
       co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, std::move(out.result)};
 
     Error error = std::move(*out.error);
     bool answered = out.kind == Outcome::Kind::kAnswered;
-    if (answered && is_final(call, error.code) && !is_temporary(error.code)) co_return std::unexpected(std::move(error));
+    if (answered && is_final(call, number, error.code)) co_return std::unexpected(std::move(error));
     if (answered && error.code == Code::kNotFound && absent == Absent::kIsEmpty)
       co_return Answer<Buffer>{{out.lsn, out.durable_lsn}, {}};
-    bool again = !answered || is_temporary(error.code);
+    // Of a session that is gone, what earlier attempts did is not known.
+    if (answered && number.any() && error.code == Code::kSessionUnknown && !lost) co_return std::unexpected(std::move(error));
+    bool again = !answered || is_temporary(error.code) || (number.any() && error.code == Code::kInternal);
     if (out.kind == Outcome::Kind::kLost || (answered && is_uncertain(error.code))) {
       if (!lost) first_sent = asked;
       lost = true;
     }
     // Once one attempt's fate is unknown, an error speaks for the later attempt alone: it cannot say that nothing
     // happened.
-    if (lost && !changes_nothing(call) && !may_resend(call, here.now() - first_sent))
+    if (lost && !changes_nothing(call) && !may_resend(call, number.any(), here.now() - first_sent))
       co_return unknown_outcome(call, error.message);
     again = again && error.code != Code::kClosed && attempt < options_.max_attempts;
     Time resume = here.now() + backoff(attempt);
@@ -96,7 +156,7 @@ io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
       co_await io::sleep_until(resume);
       continue;
     }
-    if (lost && !changes_nothing(call)) co_return unknown_outcome(call, error.message);
+    if (lost && !changes_nothing(call)) co_return unknown_outcome(call, error.message, number);
     co_return std::unexpected(std::move(error));
   }
 }
@@ -119,7 +179,20 @@ Duration Core::backoff(int attempt) {
   return nanoseconds(full / 2 + static_cast<int64_t>(jitter_.below(static_cast<uint64_t>(full / 2 + 1))));
 }
 
+/// So that the server need not remember it for a day.
+io::Task<void> Core::close_session() {
+  constexpr Duration kPatience = seconds(1);
+  io::Executor& here = co_await io::this_executor();
+  Link& link = pick();
+  if (!numbers_.open() || !link.is_up()) co_return;
+  Buffer args;
+  msgpack::Writer(args).map(1).string("session").uint(numbers_.session());
+  numbers_.retire(numbers_.session());
+  (void)co_await link.request({.op = wire::Op::kCloseSession}, args, here.now() + kPatience);
+}
+
 io::Task<void> Core::close() {
+  co_await close_session();
   for (auto& link : links_) link->close();
   for (auto& link : links_) co_await link->ended();
 }

@@ -7,6 +7,7 @@
 
 #include "client/client.h"
 #include "client/link.h"
+#include "client/numbers.h"
 #include "io/base/random.h"
 
 namespace holdfast::client {
@@ -24,12 +25,18 @@ class Core {
   const Options& options() const { return options_; }
 
  private:
+  io::Task<Result<Numbers::Number>> take_number();
+  io::Task<Result<Answer<Buffer>>> exchange(const Call& call, Absent absent, Numbers::Number number);
+  io::Task<void> close_session();
   Link& pick();
   Duration backoff(int attempt);
 
   io::Host& host_;
   Options options_;
   std::vector<std::shared_ptr<Link>> links_;
+  Numbers numbers_;
+  io::Semaphore opening_{1};     ///< of a session
+  bool has_no_sessions_ = false; ///< the server
   Rng jitter_;
   Buffer entropy_;  ///< unused bytes of the last draw
 };

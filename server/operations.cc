@@ -5,50 +5,45 @@
 namespace holdfast::server {
 namespace {
 
-/// What besides the operation a request's envelope may ask for.
-enum Allows : uint8_t {
-  kNothing = 0,
-  kTransaction = 1,  ///< to be executed within a transaction
-  kOnce = 2,         ///< to be executed once, as a numbered request of a session
-  kBoth = 3,
-};
+/// Whether an operation may be executed within a transaction that the envelope names.
+enum class Where : uint8_t { kAlone, kInTransactions };
 
 struct Row {
   wire::Op op = wire::Op::kNone;
   Handler handler = nullptr;
-  Allows allows = kNothing;
+  Where where = Where::kAlone;
 };
 
 constexpr Row kRows[] = {
-    {wire::Op::kInsertOne, insert_one, kBoth},
-    {wire::Op::kInsertMany, insert_many, kBoth},
-    {wire::Op::kFindOne, find_one, kTransaction},
-    {wire::Op::kFind, find, kTransaction},
-    {wire::Op::kUpdateOne, update_one, kBoth},
-    {wire::Op::kUpdateMany, update_many, kBoth},
-    {wire::Op::kDeleteOne, delete_one, kBoth},
-    {wire::Op::kDeleteMany, delete_many, kBoth},
-    {wire::Op::kUpsertOne, upsert_one, kBoth},
-    {wire::Op::kUpsertMany, upsert_many, kBoth},
-    {wire::Op::kCount, count, kTransaction},
-    {wire::Op::kFindById, find_by_id, kTransaction},
-    {wire::Op::kDrop, drop, kOnce},
+    {wire::Op::kInsertOne, insert_one, Where::kInTransactions},
+    {wire::Op::kInsertMany, insert_many, Where::kInTransactions},
+    {wire::Op::kFindOne, find_one, Where::kInTransactions},
+    {wire::Op::kFind, find, Where::kInTransactions},
+    {wire::Op::kUpdateOne, update_one, Where::kInTransactions},
+    {wire::Op::kUpdateMany, update_many, Where::kInTransactions},
+    {wire::Op::kDeleteOne, delete_one, Where::kInTransactions},
+    {wire::Op::kDeleteMany, delete_many, Where::kInTransactions},
+    {wire::Op::kUpsertOne, upsert_one, Where::kInTransactions},
+    {wire::Op::kUpsertMany, upsert_many, Where::kInTransactions},
+    {wire::Op::kCount, count, Where::kInTransactions},
+    {wire::Op::kFindById, find_by_id, Where::kInTransactions},
+    {wire::Op::kDrop, drop},
     {wire::Op::kStats, stats},
     {wire::Op::kFlush, flush},
     {wire::Op::kBatch, batch},
     {wire::Op::kDbExists, database_exists},
     {wire::Op::kCollectionExists, collection_exists},
     {wire::Op::kCreateCollection, create_collection},
-    {wire::Op::kFindManyCount, find_many_count, kTransaction},
+    {wire::Op::kFindManyCount, find_many_count, Where::kInTransactions},
     {wire::Op::kFindManyStream, find_many_stream},
-    {wire::Op::kFindPaginated, find_paginated, kTransaction},
+    {wire::Op::kFindPaginated, find_paginated, Where::kInTransactions},
     {wire::Op::kHello, hello},
     {wire::Op::kListDatabases, list_databases},
     {wire::Op::kListCollections, list_collections},
     {wire::Op::kExport, export_part},
     {wire::Op::kPing, ping},
     {wire::Op::kVerify, verify},
-    {wire::Op::kFindAndModify, find_and_modify, kBoth},
+    {wire::Op::kFindAndModify, find_and_modify, Where::kInTransactions},
     {wire::Op::kStream, stream},
     {wire::Op::kOpenSession, open_session},
     {wire::Op::kCloseSession, close_session},
@@ -60,7 +55,7 @@ constexpr Row kRows[] = {
     {wire::Op::kTxInsertOne, tx_insert_one},
     {wire::Op::kTxUpdateOne, tx_update_one},
     {wire::Op::kTxDeleteOne, tx_delete_one},
-    {wire::Op::kTxCommit, tx_commit, kOnce},
+    {wire::Op::kTxCommit, tx_commit},
     {wire::Op::kTxRollback, tx_rollback},
 };
 
@@ -81,11 +76,11 @@ Error unsupported(wire::Op op) {
           fmt::format("there is no operation {}; hello tells what this server speaks", std::to_underlying(op))};
 }
 
-Result<> check_envelope(const wire::Request& r, Allows allows) {
-  if (!r.transaction.empty() && !(allows & kTransaction))
+Result<> check_envelope(const wire::Request& r, Where where) {
+  if (!r.transaction.empty() && where == Where::kAlone)
     return fail(Code::kUnsupported, fmt::format("{} is not executed within transactions: send it without tx", wire::name(r.op)));
   if (r.session == 0) return {};
-  if (!(allows & kOnce))
+  if (!wire::info(r.op)->once)
     return fail(Code::kUnsupported, fmt::format("{} has no number in a session: send it without session, as often as need be", wire::name(r.op)));
   if (!r.transaction.empty())
     return fail(Code::kUnsupported, "requests within a transaction have no numbers: its commit may have one");
@@ -100,7 +95,7 @@ io::Task<void> begin(Call& call) {
   const Row& row = kByNumber[std::to_underlying(call.request.op)];
   if (!row.handler) {
     call.fail(unsupported(call.request.op));
-  } else if (Result<> fits = check_envelope(call.request, row.allows); !fits) {
+  } else if (Result<> fits = check_envelope(call.request, row.where); !fits) {
     call.fail(fits.error());
   } else {
     return row.handler(call);

@@ -76,6 +76,7 @@ struct OpInfo {
   std::string_view name;  ///< as in messages and documentation
   Effect effect;
   bool served;            ///< false: this version answers `unsupported`
+  bool once = false;      ///< may have a number in a session, and then is executed once
 };
 
 /// What is known about operation `op`; nothing for a number that means nothing.

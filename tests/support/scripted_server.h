@@ -26,6 +26,7 @@ struct Seen {
   Op op;
   std::string collection, database;
   Buffer args;
+  uint64_t session = 0, number = 0, answered = 0, attempt = 0;
 };
 
 /// The server's side of one connection, led by hand.
@@ -41,7 +42,8 @@ struct Peer {
         wire::Request r;
         auto parsed = wire::parse_request(**payload, r);
         EXPECT_TRUE(parsed) << parsed.error().text();
-        co_return Seen{r.id, r.op, std::string(r.collection), std::string(r.database), Buffer(r.args)};
+        co_return Seen{r.id, r.op, std::string(r.collection), std::string(r.database), Buffer(r.args),
+                      r.session, r.number, r.answered, r.attempt};
       }
       auto n = co_await connection->read_some(reader.prepare());
       if (!n || *n == 0) co_return std::nullopt;
@@ -96,7 +98,12 @@ class ClientTest : public testing::Test {
     }
   }
 
+  /// Without sessions: what is sent again then depends on the operation.
   Client& start(Options options, Handler handler) {
+    options.sessions = false;
+    return start_as(std::move(options), std::move(handler));
+  }
+  Client& start_as(Options options, Handler handler) {
     handler_ = std::move(handler);
     world_.executor.spawn(accept_all());
     client_.emplace(world_.host, std::move(options));
@@ -114,6 +121,12 @@ class ClientTest : public testing::Test {
     world_.executor.run();
     EXPECT_TRUE(out) << "the call never ended";
     return std::move(*out);
+  }
+
+  void run_close() {
+    world_.executor.spawn(client_->close());
+    world_.executor.run();
+    client_.reset();
   }
 
   void TearDown() override {
