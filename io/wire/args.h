@@ -118,7 +118,8 @@ class TxBatch {
 };
 Result<TxBatch> parse_tx_batch(Bytes args);
 
-/// kCloseSession: `{session: uint}`; kRequestOutcome: `{session: uint, number: uint}`. Arguments of other names are refused.
+/// kCloseSession: `{session: uint}`; kRequestOutcome: `{session: uint, number: uint}`. Arguments of other names are
+/// refused.
 struct SessionArgs {
   uint64_t session = 0;
   uint64_t number = 0;

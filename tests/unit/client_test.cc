@@ -326,7 +326,7 @@ TEST_F(ClientTest, WhatWasNeverSentIsSentAgainEvenIfItIsAWrite) {
   // The peer reads nothing: the first request fills the pipe, the second waits behind it and is not sent when the
   // connection breaks.
   world_.network.capacity = 1000;
-  Client& c = client_.emplace(world_.host, Options{.connections = 1});
+  Client& c = client_.emplace(world_.host, Options{.connections = 1, .sessions = false});
   handler_ = [](Peer& p, Seen s) {
     auto serve = [](Peer& peer, uint64_t id) -> io::Task<bool> {
       co_await peer.answer(id, "\x82\xa7matched\x01\xa8modified\x01");

@@ -77,7 +77,7 @@ class ImporterTest : public testing::Test {
     auto all = [](ImporterTest& test, uint64_t n, ImportOptions o, std::map<uint64_t, std::string> texts,
                   std::optional<Result<>>& out) -> io::Task<void> {
       test.world_.executor.spawn(accept_all(test));
-      client::Client client(test.world_.host, {.connections = 2});
+      client::Client client(test.world_.host, {.connections = 2, .sessions = false});
       test.importer_.emplace(test.world_.executor, client.collection("things"), o,
                              [&test](uint64_t line, const Error&) { test.refused_.insert(line); });
       for (uint64_t line = 1; line <= n; ++line) {
