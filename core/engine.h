@@ -56,7 +56,9 @@ struct EngineOptions {
   Duration transaction_idle = seconds(60);        ///< one that no request uses for so long is rolled back
   Duration transaction_remembered = seconds(60);  ///< for how long it is known how one ended; or until 100,000 others have
   uint64_t transactions_bytes = uint64_t{512} << 20;  ///< what all that are open have written, and read to be validated
-  uint32_t max_sessions = 100'000;  ///< session_table.h; those used longest ago make way
+  // Sessions (session_table.h).
+  uint32_t max_sessions = 100'000;  ///< those used longest ago make way
+  uint64_t session_bytes = uint64_t{128} << 20;  ///< of outcomes that all of them remember
   Duration stall_after = seconds(10);  ///< no entry was committed for so long though some wait: the disk does not answer, writes are refused
   Duration repeat_window = seconds(60);  ///< how long an identical insert counts as a repeat (see Repeat)
   int id_hash_bits = 64;                 ///< simulation: fewer, so that hashes collide

@@ -8,7 +8,7 @@ EngineCore::EngineCore(EngineShared& shared, CoreId core)
     : shared_(shared),
       core_(core),
       overlay_(IdHasher(shared.settings.cluster_id)),
-      sessions_(session_limits(shared.options.max_sessions, shared.settings.shard_count), shared.settings.shard_count) {}
+      sessions_(session_limits(shared.options.max_sessions, shared.options.session_bytes, shared.settings.shard_count), shared.settings.shard_count) {}
 
 EngineCore::Slot& EngineCore::slot(DatabaseId database, ShardId shard) {
   HF_ASSERT(shared_.core_of(shard) == core_, "a shard is used on its own core");

@@ -19,9 +19,8 @@ Buffer begin_body(Kind kind, uint64_t session) {
 
 }  // namespace
 
-SessionLimits session_limits(uint32_t sessions, uint16_t shard_count) {
-  constexpr size_t kAllBytes = size_t{128} << 20;
-  return {.sessions_per_shard = std::max<uint32_t>(1, sessions / shard_count), .bytes_per_shard = std::max(kMaxSessionBytes, kAllBytes / shard_count)};
+SessionLimits session_limits(uint32_t sessions, uint64_t bytes, uint16_t shard_count) {
+  return {.sessions_per_shard = std::max<uint32_t>(1, sessions / shard_count), .bytes_per_shard = bytes / shard_count};
 }
 
 uint64_t session_of(const Effect& effect) { return effect.body.size() >= 9 ? load_le<uint64_t>(effect.body.data() + 1) : 0; }

@@ -60,10 +60,10 @@ inline constexpr size_t kMaxSessionBytes = 64 << 10;  ///< so 1,024 outcomes wit
 
 struct SessionLimits {
   uint32_t sessions_per_shard = 400;
-  size_t bytes_per_shard = 512 << 10;  ///< at least kMaxSessionBytes
+  uint64_t bytes_per_shard = 512 << 10;
 };
-/// What a server's bound makes of it; each shard has its part.
-SessionLimits session_limits(uint32_t sessions, uint16_t shard_count);
+/// What a server's bounds make of it; each shard has its part.
+SessionLimits session_limits(uint32_t sessions, uint64_t bytes, uint16_t shard_count);
 inline constexpr Duration kSessionLife = seconds(24 * 3600);  ///< one that was not used for so long may be closed
 
 inline ShardId session_shard(uint64_t session, uint16_t shard_count) { return ShardId(static_cast<uint16_t>(session % shard_count)); }

@@ -78,6 +78,12 @@ constexpr std::array kMutants = {
     Mutant{"read-before-applied", "49", kSync, "a core serves a read before it has applied through it"},
     Mutant{"committed-published-late", "own", kSync, "the committed LSN is published after the replies that it releases"},
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
+    // Sessions.
+    Mutant{"session-forgets-outcomes", "27", "sessions", "a request that is sent again is executed again"},
+    Mutant{"session-executes-what-it-forgot", "own", "sessions", "a request whose outcome is forgotten is executed again"},
+    Mutant{"session-does-not-wait", "own", "sessions", "a second attempt is executed beside the first"},
+    Mutant{"overtaken-attempt-is-executed", "own", "sessions", "an attempt is executed after a later one was answered"},
+    Mutant{"outcome-in-a-second-entry", "own", "sessions", "the outcome of a request stands in an entry of its own"},
     Mutant{"hung-disk-unnoticed", "own", "hung-disk", "nobody is told that the disk does not answer"},
     Mutant{"budget-unbounded", "own", "hung-disk", "requests are read whatever is already held"},
     Mutant{"writes-hold-up-reads", "own", "hung-disk", "writes that wait for the disk take the room of reads"},

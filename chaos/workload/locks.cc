@@ -2,12 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <memory>
-
 #include "chaos/workload/documents.h"
+#include "chaos/workload/raw.h"
 #include "io/base/msgpack.h"
 #include "io/wire/reply.h"
-#include "io/wire/request.h"
 
 namespace holdfast::chaos {
 namespace {
@@ -16,34 +14,9 @@ namespace {
 constexpr uint64_t kFirstValue = uint64_t{1} << 40;
 constexpr const char* kCollection = "locks";
 
-/// Ends a connection that keeps its user waiting. `connection` lives until then.
-io::Task<void> close_at(std::shared_ptr<io::Connection> connection, Time when) {
-  co_await io::sleep_until(when);
-  connection->close();
-}
-
 std::string name_of(const std::string& key) { return fmt::format("{}/{}", kCollection, key); }
 
-Buffer request(uint64_t id, wire::Op op, Bytes args) {
-  Buffer out;
-  wire::RequestWriter writer(out, {.id = id, .op = op, .collection = kCollection});
-  writer.args().raw(args);
-  (void)writer.end();
-  return out;
-}
-
-/// The payload of the next frame; nothing when the connection ended first.
-io::Task<std::optional<Buffer>> read_frame(io::Connection& connection) {
-  wire::FrameReader frames;
-  for (;;) {
-    Result<size_t> n = co_await connection.read_some(frames.prepare());
-    if (!n || *n == 0) co_return std::nullopt;
-    frames.commit(*n);
-    Result<std::optional<Bytes>> frame = frames.next();
-    if (!frame) co_return std::nullopt;
-    if (*frame) co_return Buffer(**frame);
-  }
-}
+Buffer request(uint64_t id, wire::Op op, Bytes args) { return raw_request({.id = id, .op = op, .collection = kCollection}, args); }
 
 }  // namespace
 
