@@ -13,6 +13,7 @@ Buffer encode(const CatalogChange& change) {
   append_le<uint32_t>(out, change.collection.value);
   append_le<uint16_t>(out, static_cast<uint16_t>(change.name.size()));
   out += change.name;
+  if (change.kind == CatalogChange::Kind::kCreateIndex) append_index(out, change.index);
   return out;
 }
 
@@ -24,7 +25,8 @@ Result<CatalogChange> decode_catalog_change(Bytes body) {
   change.database = DatabaseId(in.le<uint32_t>());
   change.collection = CollectionId(in.le<uint32_t>());
   change.name = in.take(in.le<uint16_t>());
-  if (!in.ok() || !in.rest().empty() || kind < 1 || kind > 3)
+  if (change.kind == CatalogChange::Kind::kCreateIndex) change.index = take_index(in);
+  if (!in.ok() || !in.rest().empty() || kind < 1 || kind > 5)
     return fail(Code::kCorrupt, "a catalog change in the journal is malformed");
   return change;
 }
@@ -38,6 +40,7 @@ Catalog::Catalog(const Manifest& manifest) {
     collections_[c.id] = {c.database, c.name};
     databases_[database_name(c.database)].collections[c.name] = c.id;
   }
+  for (const ManifestIndex& i : manifest.indexes) collections_.at(i.collection).indexes[i.spec.name()] = i.spec;
   next_database_ = manifest.next_database;
   next_collection_ = manifest.next_collection;
 }
@@ -70,6 +73,16 @@ Result<> Catalog::apply(const CatalogChange& change) {
       databases_[database_name(c->second.database)].collections.erase(c->second.name);
       if (MUTANT("collection-id-reused")) next_collection_ = c->first;
       collections_.erase(c);
+      return {};
+    }
+    case CatalogChange::Kind::kCreateIndex: {
+      auto c = collections_.find(change.collection);
+      if (c == collections_.end() || !c->second.indexes.try_emplace(change.index.name(), change.index).second) return contradiction("creates the index");
+      return {};
+    }
+    case CatalogChange::Kind::kDropIndex: {
+      auto c = collections_.find(change.collection);
+      if (c == collections_.end() || c->second.indexes.erase(change.name) == 0) return contradiction("drops the index");
       return {};
     }
   }
@@ -113,6 +126,13 @@ std::vector<std::string> Catalog::collection_names(std::string_view database_nam
 std::vector<ManifestDatabase> Catalog::databases() const {
   std::vector<ManifestDatabase> out;
   for (const auto& [id, name] : database_names_) out.push_back({id, name});
+  return out;
+}
+
+std::vector<ManifestIndex> Catalog::indexes() const {
+  std::vector<ManifestIndex> out;
+  for (const auto& [id, c] : collections_)
+    for (const auto& [name, spec] : c.indexes) out.push_back({id, spec});
   return out;
 }
 

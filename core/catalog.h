@@ -16,11 +16,12 @@
 namespace holdfast::core {
 
 struct CatalogChange {
-  enum class Kind : uint8_t { kCreateDatabase = 1, kCreateCollection = 2, kDropCollection = 3 };
+  enum class Kind : uint8_t { kCreateDatabase = 1, kCreateCollection = 2, kDropCollection = 3, kCreateIndex = 4, kDropIndex = 5 };
   Kind kind = Kind::kCreateDatabase;
   DatabaseId database;
   CollectionId collection;  ///< not for kCreateDatabase
-  std::string name;         ///< not for kDropCollection
+  std::string name = {};    ///< of what is created; of the index that is dropped
+  IndexSpec index = {};     ///< kCreateIndex
   bool operator==(const CatalogChange&) const = default;
 };
 
@@ -62,6 +63,10 @@ class Catalog {
   const DatabaseInfo* database(std::string_view name) const;
   std::optional<CollectionRef> collection(std::string_view database, std::string_view name) const;
   /// Whether that collection was made and not dropped.
+  /// Those declared, by name. Requires has().
+  const std::map<std::string, IndexSpec>& indexes(CollectionId collection) const { return collections_.at(collection).indexes; }
+  /// Of all collections, by id, then name.
+  std::vector<ManifestIndex> indexes() const;
   bool has(CollectionId collection) const { return collections_.contains(collection); }
   const std::string& database_name(DatabaseId id) const;
 
@@ -79,6 +84,7 @@ class Catalog {
   struct CollectionInfo {
     DatabaseId database;
     std::string name;
+    std::map<std::string, IndexSpec> indexes = {};
   };
   ByName<DatabaseInfo> databases_;
   std::map<DatabaseId, std::string> database_names_;

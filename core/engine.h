@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/index_spec.h"
 #include "core/journal.h"
 #include "core/modification.h"
 #include "core/session_table.h"
@@ -139,6 +140,20 @@ struct VerifyPage {
   Buffer cursor;  ///< empty: that was the last part
 };
 
+/// How the documents of a collection stand to an index that is declared.
+struct IndexCensus {
+  static constexpr size_t kMaxIssues = 100;
+  struct Issue {
+    Buffer id;            ///< the document's, a MessagePack value
+    size_t field = 0;     ///< of the index
+    std::string actual;   ///< the type of what it has there
+  };
+  uint64_t fitting = 0;
+  uint64_t others = 0;  ///< they lack a value, or have one of another type
+  std::vector<Issue> issues;  ///< of those with another type, at most kMaxIssues …
+  bool truncated = false;     ///< … and there are more
+};
+
 /// What the documents that a find sorts may take, as they are answered, on all cores together.
 inline constexpr uint64_t kSortBytes = uint64_t{100} << 20;
 
@@ -206,6 +221,17 @@ class Engine {
   virtual io::Task<Reply<bool>> collection_exists(Name name) = 0;
   virtual io::Task<Reply<std::vector<std::string>>> list_databases() = 0;
   virtual io::Task<Reply<std::vector<std::string>>> list_collections(std::string_view database) = 0;
+
+  // Declared indexes (index_spec.h). They are remembered; no query uses them so far.
+
+  /// Idempotent; makes the collection when it is not there. Errors: those of check_index(); kBadRequest (there is one of these paths with other types), kTooLarge (too
+  /// many).
+  virtual io::Task<Reply<IndexCensus>> create_index(Name name, const IndexSpec& index) = 0;
+  /// `index`: its name. kNotFound.
+  virtual io::Task<Reply<bool>> drop_index(Name name, std::string_view index) = 0;
+  virtual io::Task<Reply<std::vector<IndexSpec>>> list_indexes(Name name) = 0;
+  /// Of one that is declared, at one snapshot. kNotFound.
+  virtual io::Task<Reply<IndexCensus>> index_census(Name name, std::string_view index) = 0;
 
   // Whole server.
 

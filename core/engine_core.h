@@ -195,6 +195,9 @@ class EngineCore {
   io::Task<Result<Changes>> scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes, Hidden hidden);
   io::Task<Result<uint64_t>> scan_count(CollectionRef c, Lsn snapshot, const Query& query, Hidden hidden);
 
+  /// How the documents stand to an index; at most `issues` of them are told.
+  io::Task<Result<IndexCensus>> scan_census(CollectionRef c, Lsn snapshot, const IndexSpec& index, const Query& everything, size_t issues);
+
   // Pages of streams (cursor_scan.cc), at a snapshot that the cursor keeps open on this core.
 
   /// A page in the order of shards and ordinals, in the making: it goes from core to core. On one core at a time.

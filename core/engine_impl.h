@@ -50,6 +50,10 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<bool>> collection_exists(Name name) override;
   io::Task<Reply<std::vector<std::string>>> list_databases() override;
   io::Task<Reply<std::vector<std::string>>> list_collections(std::string_view database) override;
+  io::Task<Reply<IndexCensus>> create_index(Name name, const IndexSpec& index) override;
+  io::Task<Reply<bool>> drop_index(Name name, std::string_view index) override;
+  io::Task<Reply<std::vector<IndexSpec>>> list_indexes(Name name) override;
+  io::Task<Reply<IndexCensus>> index_census(Name name, std::string_view index) override;
   io::Task<Reply<EngineStats>> stats() override;
   io::Task<Reply<bool>> flush() override;
   io::Task<Reply<DocumentPage>> stream_page(Name name, const Find& find, StreamPosition from) override;
@@ -83,6 +87,9 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Named> lookup(Name name, Lsn after);
   io::Task<Result<CollectionRef>> resolve(Name name);
   io::Task<Created> create_on_core_0(std::string database, std::string collection);
+  io::Task<Created> create_index_on_core_0(CollectionRef c, IndexSpec index);
+  io::Task<Created> drop_index_on_core_0(CollectionRef c, std::string index);
+  io::Task<Result<IndexCensus>> census(CollectionRef c, Lsn snapshot, const IndexSpec& index);
   io::Task<Reply<bool>> drop_on_core_0(std::string database, std::string collection, Numbered request);
   io::Task<Result<>> admit_write();
   /// `execute()` gives the task. A request that has a number is executed only if it has not been.

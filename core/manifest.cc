@@ -149,6 +149,19 @@ Result<> decode_sessions(ByteReader& in, uint32_t count, Manifest& m) {
   return {};
 }
 
+Result<> decode_indexes(ByteReader& in, uint32_t count, Manifest& m) {
+  for (uint32_t i = 0; i < count; ++i) {
+    ManifestIndex index;
+    index.collection = CollectionId(in.le<uint32_t>());
+    index.spec = take_index(in);
+    auto place = [](const ManifestIndex& x) { return std::pair(x.collection, x.spec.name()); };
+    bool known = std::ranges::binary_search(m.collections, index.collection, {}, &ManifestCollection::id);
+    if (!in.ok() || !known || (!m.indexes.empty() && place(index) <= place(m.indexes.back()))) return bad("its list of indexes is malformed");
+    m.indexes.push_back(std::move(index));
+  }
+  return {};
+}
+
 void append_session(Buffer& out, const SessionState& s) {
   append_le(out, s.id);
   append_le(out, static_cast<uint64_t>(s.used_ns));
@@ -208,6 +221,11 @@ Buffer encode_manifest(const Manifest& m, uint64_t cluster_id, uint64_t server_i
     append_le(out, q.touched.id_hash);
     append_le(out, q.lsn.value);
   }
+  append_le(out, static_cast<uint32_t>(m.indexes.size()));
+  for (const ManifestIndex& i : m.indexes) {
+    append_le(out, i.collection.value);
+    append_index(out, i.spec);
+  }
   append_le(out, static_cast<uint32_t>(m.sessions.size()));
   for (const SessionState& s : m.sessions) append_session(out, s);
   store_le(out.data() + kSealBytes, uint64_t{out.size()});
@@ -238,6 +256,8 @@ Result<Manifest> decode_manifest(Bytes bytes, uint64_t cluster_id, uint64_t serv
   HF_CHECK_OK(decode_shards(in, shards, m));
   HF_CHECK_OK(decode_quarantined(in, quarantined, m));
   if (sealed_version(bytes) >= kSinceSessions) {
+    auto indexes = in.le<uint32_t>();
+    HF_CHECK_OK(decode_indexes(in, indexes, m));
     auto sessions = in.le<uint32_t>();
     HF_CHECK_OK(decode_sessions(in, sessions, m));
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/index_spec.h"
 #include "core/journal.h"
 #include "core/session_table.h"
 #include "core/shard.h"
@@ -59,6 +60,12 @@ struct QuarantinedDocument {
   bool operator==(const QuarantinedDocument&) const = default;
 };
 
+struct ManifestIndex {
+  CollectionId collection;
+  IndexSpec spec;
+  bool operator==(const ManifestIndex&) const = default;
+};
+
 struct Manifest {
   uint64_t number = 0;
   JournalPosition position;  ///< replay starts here; every effect through position.lsn is in the files below
@@ -68,6 +75,7 @@ struct Manifest {
   std::vector<ManifestCollection> collections;  ///< by id
   std::vector<ShardCheckpoint> shards;          ///< by (database, shard); only shards that have a file
   std::vector<QuarantinedDocument> quarantined;  ///< by (collection, id hash)
+  std::vector<ManifestIndex> indexes;            ///< declared ones, by (collection, name)
   std::vector<SessionState> sessions;            ///< by id; as at position.lsn
   bool operator==(const Manifest&) const = default;
 };

@@ -149,6 +149,24 @@ io::Task<Result<uint64_t>> EngineCore::scan_count(CollectionRef c, Lsn snapshot,
   co_return count;
 }
 
+io::Task<Result<IndexCensus>> EngineCore::scan_census(CollectionRef c, Lsn snapshot, const IndexSpec& index, const Query& everything, size_t issues) {
+  IndexCensus out;
+  auto each = [&](Buffer& body) -> Result<bool> {
+    IndexFit f = fit(index, body);
+    if (f.kind == IndexFit::Kind::kFits) {
+      ++out.fitting;
+      return true;
+    }
+    ++out.others;
+    if (f.kind == IndexFit::Kind::kMissing) return true;
+    out.truncated = out.issues.size() == issues;
+    if (!out.truncated) out.issues.push_back({Buffer(*find_id(body)), f.field, std::string(f.actual)});
+    return true;
+  };
+  HF_CO_CHECK_OK(co_await each_match(c, snapshot, everything, nullptr, each));
+  co_return out;
+}
+
 io::Task<Result<bool>> EngineCore::sort_page(CollectionRef c, Lsn snapshot, const Query& query, PageHeap& heap) {
   auto each = [&heap](Buffer& body) -> Result<bool> {
     HF_CHECK_OK(heap.add(body));

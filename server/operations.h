@@ -42,6 +42,12 @@ io::Task<void> find_and_modify(Call& call);
 /// What a find asks for, compiled. What is not offered is refused rather than ignored.
 Result<core::Find> compile_find(const wire::QueryArgs& asked);
 
+// operations_indexes.cc
+io::Task<void> create_index(Call& call);
+io::Task<void> drop_index(Call& call);
+io::Task<void> list_indexes(Call& call);
+io::Task<void> rebuild_index(Call& call);
+
 // operations_sessions.cc
 io::Task<void> open_session(Call& call);
 io::Task<void> close_session(Call& call);

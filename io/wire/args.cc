@@ -258,6 +258,35 @@ Result<ModifyArgs> parse_modify(Bytes args) {
   return out;
 }
 
+Result<IndexArgs> parse_index(Bytes args) {
+  IndexArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "field") return take_bytes(key, value, out.field);
+    if (key == "value_type") return take_bytes(key, value, out.value_type);
+    if (key == "fields") return take_array(key, value, out.fields);
+    if (key == "unique") return take_bool(key, value, out.unique);
+    return fail(Code::kUnsupported, "an operation on indexes takes no " + shown_key(key));
+  }));
+  if (out.field.empty() == out.fields.empty()) return bad("an operation on indexes takes either field or fields");
+  return out;
+}
+
+Result<> each_index_field(Bytes fields, const std::function<void(Bytes name, Bytes value_type)>& each) {
+  uint32_t count = 0;
+  Cursor in = elements(fields, count);
+  for (uint32_t i = 0; i < count; ++i) {
+    Bytes name, type;
+    HF_CHECK_OK(each_pair(in.raw(), [&](Bytes key, Bytes value) -> Result<> {
+      if (key == "name") return take_bytes(key, value, name);
+      if (key == "value_type") return take_bytes(key, value, type);
+      return fail(Code::kUnsupported, "a field of an index takes no " + shown_key(key));
+    }));
+    if (name.empty()) return bad("every field of an index has a name");
+    each(name, type);
+  }
+  return {};
+}
+
 Result<BeginArgs> parse_begin(Bytes args) {
   BeginArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {

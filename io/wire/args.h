@@ -6,6 +6,7 @@
 // an empty Go map. All views borrow from the frame.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "io/base/bytes.h"
@@ -88,6 +89,18 @@ struct ModifyArgs {
   Bytes tx_id;  ///< of the original's operations within transactions; empty when absent. With it the filter may be, too
 };
 Result<ModifyArgs> parse_modify(Bytes args);
+
+/// kCreateIndex: `{field: str, value_type?: str, unique?: bool}`, or `{field: "", fields: [{name, value_type?}], unique?}`.
+/// kDropIndex, kRebuildIndex: `{field: str}`. Arguments of other names are refused.
+struct IndexArgs {
+  Bytes field;
+  Bytes value_type;
+  Bytes fields;  ///< an array, whole; empty when absent
+  bool unique = false;
+};
+Result<IndexArgs> parse_index(Bytes args);
+/// Calls `each(name, value_type)` for every element of IndexArgs::fields.
+Result<> each_index_field(Bytes fields, const std::function<void(Bytes name, Bytes value_type)>& each);
 
 /// kBeginTx: `{validate_reads?: bool}`. Arguments of other names are refused.
 struct BeginArgs {

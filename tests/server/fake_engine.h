@@ -163,6 +163,29 @@ class FakeEngine final : public core::Engine {
     co_return end(Result<std::vector<std::string>>(std::move(out)));
   }
 
+  /// Indexes of any collection are those of all.
+  io::Task<Reply<core::IndexCensus>> create_index(Name name, const core::IndexSpec& index) override {
+    co_await begin("create_index", name);
+    if (Result<> checked = core::check_index(index); !checked) co_return end(Result<core::IndexCensus>(fail(checked)));
+    indexes_.push_back(index);
+    co_return end(Result<core::IndexCensus>(census(name, index)));
+  }
+  io::Task<Reply<bool>> drop_index(Name name, std::string_view index) override {
+    co_await begin("drop_index " + std::string(index), name);
+    bool there = std::erase_if(indexes_, [&](const core::IndexSpec& i) { return i.name() == index; }) > 0;
+    co_return end(there ? Result<bool>(true) : Result<bool>(fail(Code::kNotFound, "no such index")));
+  }
+  io::Task<Reply<std::vector<core::IndexSpec>>> list_indexes(Name name) override {
+    co_await begin("list_indexes", name);
+    co_return end(Result<std::vector<core::IndexSpec>>(indexes_));
+  }
+  io::Task<Reply<core::IndexCensus>> index_census(Name name, std::string_view index) override {
+    co_await begin("index_census " + std::string(index), name);
+    for (const core::IndexSpec& i : indexes_)
+      if (i.name() == index) co_return end(Result<core::IndexCensus>(census(name, i)));
+    co_return end(Result<core::IndexCensus>(fail(Code::kNotFound, "no such index")));
+  }
+
   io::Task<Reply<core::EngineStats>> stats() override {
     co_await begin("stats", {});
     core::EngineStats out{
@@ -271,7 +294,18 @@ class FakeEngine final : public core::Engine {
     return Buffer(*id);
   }
 
+  core::IndexCensus census(Name name, const core::IndexSpec& index) {
+    core::IndexCensus out;
+    for (const Buffer& d : of(name)) {
+      core::IndexFit f = core::fit(index, d);
+      (f.kind == core::IndexFit::Kind::kFits ? out.fitting : out.others) += 1;
+      if (f.kind == core::IndexFit::Kind::kOther) out.issues.push_back({Buffer(*core::find_id(d)), f.field, std::string(f.actual)});
+    }
+    return out;
+  }
+
   std::map<Key, std::vector<Buffer>> data_;
+  std::vector<core::IndexSpec> indexes_;
   io::WaitList gate_;
   io::OneShot<Error> failure_;
 };

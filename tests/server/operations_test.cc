@@ -206,6 +206,71 @@ TEST_F(Operations, WithinTransactionsNameThemInTheEnvelopeOrAsTheOriginalDoes) {
   });
 }
 
+TEST_F(Operations, IndexesAreDeclaredCountedListedAndDropped) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    for (int i = 0; i < 3; ++i)
+      co_await c->ask({.op = Op::kInsertOne, .args = packed([&](msgpack::Writer& w) {
+                         w.map(i == 2 ? 1 : 2).string("_id").string(std::to_string(i));
+                         if (i == 0) w.string("age").uint(5);
+                         if (i == 1) w.string("age").string("five");
+                       })});
+    auto field = [](std::string_view name, std::string_view type) {
+      return packed([&](msgpack::Writer& w) {
+        w.map(type.empty() ? 1 : 2).string("field").string(name);
+        if (!type.empty()) w.string("value_type").string(type);
+      });
+    };
+    Got made = co_await c->ask({.op = Op::kCreateIndex, .args = field("age", "integer")});
+    auto number = [&](std::string_view name) {
+      msgpack::Value v;
+      msgpack::Cursor(*msgpack::lookup(made.result, name)).next(v);
+      return v.kind == msgpack::Kind::kUint ? static_cast<int64_t>(v.u) : v.i;
+    };
+    EXPECT_EQ(number("indexed"), 1);
+    EXPECT_EQ(number("skipped"), 2);
+    EXPECT_TRUE(made.result.contains("expected") && made.result.contains("integer") && made.result.contains("string"));
+    Buffer compound = packed([](msgpack::Writer& w) {
+      w.map(2).string("field").string("").string("fields").array(2).map(2).string("name").string("age").string("value_type").string("string");
+      w.map(1).string("name").string("a.b");
+    });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kCreateIndex, .args = compound})).ok());
+    Got list = co_await c->ask({.op = Op::kListIndexes});
+    EXPECT_TRUE(list.result.starts_with("\x92") && list.result.contains("age,a.b"));
+    EXPECT_TRUE((co_await c->ask({.op = Op::kRebuildIndex, .args = field("age", "")})).ok());
+    EXPECT_TRUE((co_await c->ask({.op = Op::kDropIndex, .args = field("age", "")})).ok());
+    for (Op op : {Op::kDropIndex, Op::kRebuildIndex}) EXPECT_EQ((co_await c->ask({.op = op, .args = field("age", "")})).code, Code::kNotFound);
+    Buffer unique = packed([](msgpack::Writer& w) { w.map(2).string("field").string("a").string("unique").boolean(true); });
+    EXPECT_EQ((co_await c->ask({.op = Op::kCreateIndex, .args = unique})).code, Code::kUnsupported);
+    EXPECT_EQ((co_await c->ask({.op = Op::kCreateIndex, .args = field("a", "number")})).code, Code::kBadRequest);
+    EXPECT_EQ((co_await c->ask({.op = Op::kCreateIndex})).code, Code::kBadRequest);
+    EXPECT_EQ((co_await c->ask({.op = Op::kCreateIndex, .args = name_args("a")})).code, Code::kUnsupported);
+  });
+}
+
+TEST_F(Operations, SessionsAreOpenedClosedAndAskedAndRequestsNumbered) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    EXPECT_EQ(hex((co_await c->ask({.op = Op::kOpenSession})).result), "81a773657373696f6e07");
+    auto args = [](uint64_t session, uint64_t number) {
+      return packed([&](msgpack::Writer& w) { w.map(2).string("session").uint(session).string("number").uint(number); });
+    };
+    EXPECT_EQ(hex((co_await c->ask({.op = Op::kRequestOutcome, .args = args(7, 3)})).result), "82a86578656375746564c3a2617403");
+    EXPECT_EQ(hex((co_await c->ask({.op = Op::kRequestOutcome, .args = args(7, 4)})).result), "81a86578656375746564c2");
+    EXPECT_EQ((co_await c->ask({.op = Op::kRequestOutcome})).code, Code::kBadRequest);
+    Buffer close = packed([](msgpack::Writer& w) { w.map(1).string("session").uint(7); });
+    EXPECT_TRUE((co_await c->ask({.op = Op::kCloseSession, .args = close})).ok());
+    EXPECT_EQ(t.engine->calls.back(), "close_session 7");
+
+    EXPECT_TRUE((co_await c->ask({.op = Op::kInsertOne, .args = document("a"), .session = 7, .number = 1})).ok());
+    EXPECT_EQ(t.engine->calls.back(), "insert_one default/c once");
+    EXPECT_EQ((co_await c->ask({.op = Op::kInsertOne, .args = document("b"), .session = 7})).code, Code::kBadRequest) << "no number";
+    EXPECT_EQ((co_await c->ask({.op = Op::kInsertOne, .args = document("b"), .transaction = "tx-1", .session = 7, .number = 1})).code, Code::kUnsupported);
+    for (Op op : {Op::kFind, Op::kPing, Op::kCreateCollection, Op::kBeginTx, Op::kBatch})
+      EXPECT_EQ((co_await c->ask({.op = op, .args = name_args("x"), .session = 7, .number = 1})).code, Code::kUnsupported) << wire::name(op);
+  });
+}
+
 TEST_F(Operations, AWholeTransactionInOneRequest) {
   run([](ServerTest& t) -> io::Task<void> {
     auto c = co_await t.connect();
@@ -243,7 +308,7 @@ TEST_F(Operations, AWholeTransactionInOneRequest) {
 TEST_F(Operations, ThatAreNotOfferedSaySoByName) {
   run([](ServerTest& t) -> io::Task<void> {
     auto c = co_await t.connect();
-    for (Op op : {Op::kAggregate, Op::kCreateIndex, Op::kReadTs, Op::kAggregateStream}) {
+    for (Op op : {Op::kAggregate, Op::kReadTs, Op::kAggregateStream}) {
       Got got = co_await c->ask({.op = op});
       EXPECT_EQ(got.code, Code::kUnsupported);
       EXPECT_NE(got.error.find(wire::name(op)), std::string::npos) << got.error;

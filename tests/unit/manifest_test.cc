@@ -21,6 +21,7 @@ Manifest sample() {
               {DatabaseId(1), ShardId(255), Generation(2), 4096, Ordinal(0), Lsn(800), 0},
               {DatabaseId(3), ShardId(7), Generation(1), 1 << 20, Ordinal(1000), Lsn(899), 5}};
   m.quarantined = {{{DatabaseId(1), CollectionId(2), ShardId(3), 18}, Lsn(7)}, {{DatabaseId(3), CollectionId(8), ShardId(0), 4}, Lsn(850)}};
+  m.indexes = {{CollectionId(2), {{{"a.b", IndexField::Type::kString}}}}, {CollectionId(2), {{{"a.b", {}}, {"c", IndexField::Type::kTime}}}}};
   m.sessions = {{.id = 3, .used_ns = -5, .floor = 7, .outcomes = {{8, {Lsn(890), true, "result"}}, {11, {Lsn(899), false, {}}}}},
                 {.id = UINT64_MAX, .used_ns = 12, .damaged = true, .outcomes = {}}};
   return m;
@@ -28,9 +29,10 @@ Manifest sample() {
 
 TEST(Manifest, OfTheVersionBeforeSessionsIsRead) {
   Manifest m = sample();
+  m.indexes.clear();
   m.sessions.clear();
   Buffer bytes = encode_manifest(m, 5, 6);
-  bytes.resize(bytes.size() - 4);  // the number of sessions
+  bytes.resize(bytes.size() - 8);  // the numbers of indexes and sessions
   store_le(bytes.data() + kSealBytes, uint64_t{bytes.size()});
   seal(bytes, load_le<uint64_t>(bytes.data()), 2);
   auto back = decode_manifest(bytes, 5, 6);
@@ -86,6 +88,10 @@ TEST(Manifest, ContradictionsAreRefusedEvenUnderAGoodChecksum) {
   EXPECT_TRUE(refused([](Manifest& m) { m.shards[0].db_length = 0; }));
   EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.quarantined[0], m.quarantined[1]); }));
   EXPECT_TRUE(refused([](Manifest& m) { m.quarantined[0].touched.database = DatabaseId(2); }));
+  EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.indexes[0], m.indexes[1]); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.indexes[0].collection = CollectionId(1); }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.indexes[1].spec.fields[1].path = "a.b"; }));
+  EXPECT_TRUE(refused([](Manifest& m) { m.indexes[0].spec.fields.clear(); }));
   EXPECT_TRUE(refused([](Manifest& m) { std::swap(m.sessions[0], m.sessions[1]); }));
   EXPECT_TRUE(refused([](Manifest& m) { m.sessions[0].floor = 8; }));
   EXPECT_TRUE(refused([](Manifest& m) { m.sessions[0].outcomes[8].result.resize(kMaxOutcomeBytes + 1); }));
