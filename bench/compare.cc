@@ -27,6 +27,7 @@ struct Row {
 constexpr Row kRows[] = {{"insert_one_async", "async", Kind::kInsertOne},   {"find_by_id", "async", Kind::kFindById},
                          {"update_one_async", "async", Kind::kUpdateOne},   {"insert_many_50_async", "async", Kind::kInsertMany},
                          {"upsert_one_async", "async", Kind::kUpsertOne},
+                         {"insert_numbered_async", "async", Kind::kInsertNumbered}, {"insert_numbered_sync", "sync", Kind::kInsertNumbered},
                          {"ping", "async", Kind::kPing},                    {"insert_one_sync", "sync", Kind::kInsertOne},
                          {"insert_many_50_sync", "sync", Kind::kInsertMany}};
 

@@ -27,15 +27,13 @@ struct Name {
 };
 constexpr Name kNames[] = {{Kind::kInsertOne, "insert-one"}, {Kind::kInsertMany, "insert-many"}, {Kind::kFindById, "find-by-id"},
                            {Kind::kUpdateOne, "update-one"}, {Kind::kUpsertOne, "upsert-one"}, {Kind::kDeleteOne, "delete-one"},
-                           {Kind::kPing, "ping"},            {Kind::kEcho, "echo"}};
-
-/// An id as applications have them: short, distinct, in no order that helps.
-Buffer id_text(uint64_t n) { return fmt::format("{:016x}", (n + 1) * 0x9e3779b97f4a7c15ULL); }
+                           {Kind::kPing, "ping"},            {Kind::kEcho, "echo"},
+                           {Kind::kInsertNumbered, "insert-numbered"}};
 
 void append_document(Buffer& out, uint64_t n, int bytes) {
   msgpack::Writer w(out);
   size_t start = out.size();
-  w.map(5).string("_id").string(id_text(n)).string("n").integer(static_cast<int64_t>(n));
+  w.map(5).string("_id").string(bench_id(n)).string("n").integer(static_cast<int64_t>(n));
   w.string("group").integer(static_cast<int64_t>(n % 1000)).string("active").boolean(n % 3 == 0).string("text");
   size_t used = out.size() - start + 3;
   std::string text(static_cast<size_t>(bytes) > used ? static_cast<size_t>(bytes) - used : 0, ' ');
@@ -48,7 +46,7 @@ class Requests {
   Requests(const Load& load, uint64_t stream) : load_(load), random_(stream * 0x2545f4914f6cdd1dULL + 1) {}
 
   /// Appends one frame; returns the number of documents that it carries.
-  uint64_t next(Buffer& out, uint64_t id, uint64_t number) {
+  uint64_t next(Buffer& out, uint64_t id, uint64_t number, uint64_t session) {
     switch (load_.kind) {
       case Kind::kEcho: {
         size_t at = wire::begin_frame(out);
@@ -56,8 +54,13 @@ class Requests {
         wire::end_frame(out, at);
         return 1;
       }
+      case Kind::kInsertNumbered:
       case Kind::kInsertOne: {
-        wire::RequestWriter w(out, head(id, Op::kInsertOne));
+        wire::RequestWriter::Head h = head(id, Op::kInsertOne);
+        h.session = session;
+        h.number = id;
+        h.answered = id > static_cast<uint64_t>(load_.depth) ? id - static_cast<uint64_t>(load_.depth) : 0;
+        wire::RequestWriter w(out, h);
         w.args();
         append_document(out, load_.first_id + number, load_.document_bytes);
         finish(w);
@@ -69,13 +72,13 @@ class Requests {
       }
       case Kind::kFindById: {
         wire::RequestWriter w(out, head(id, Op::kFindById));
-        w.args().map(1).string("id").string(id_text(pick()));
+        w.args().map(1).string("id").string(bench_id(pick()));
         finish(w);
         return 1;
       }
       case Kind::kUpdateOne: {
         wire::RequestWriter w(out, head(id, Op::kUpdateOne));
-        w.args().map(2).string("filter").map(1).string("_id").string(id_text(pick()));
+        w.args().map(2).string("filter").map(1).string("_id").string(bench_id(pick()));
         w.args().string("update").map(1).string("$inc").map(1).string("n").integer(1);
         finish(w);
         return 1;
@@ -84,14 +87,14 @@ class Requests {
         // Every other one is there.
         uint64_t n = number % 2 == 0 ? pick() : load_.first_id + number;
         wire::RequestWriter w(out, head(id, Op::kUpsertOne));
-        w.args().map(2).string("filter").map(1).string("_id").string(id_text(n));
+        w.args().map(2).string("filter").map(1).string("_id").string(bench_id(n));
         w.args().string("update").map(1).string("$inc").map(1).string("n").integer(1);
         finish(w);
         return 1;
       }
       case Kind::kDeleteOne: {
         wire::RequestWriter w(out, head(id, Op::kDeleteOne));
-        w.args().map(1).string("filter").map(1).string("_id").string(id_text(load_.first_id + number));
+        w.args().map(1).string("filter").map(1).string("_id").string(bench_id(load_.first_id + number));
         finish(w);
         return 1;
       }
@@ -158,6 +161,7 @@ struct Connection {
   std::vector<double> sent;        // by request id modulo depth
   std::vector<uint64_t> documents;
   uint64_t next_id = 1;
+  uint64_t session = 0;  ///< of numbered requests, whose numbers are their ids
   Buffer out;
 };
 
@@ -196,6 +200,30 @@ void take_replies(const Load& load, Connection& c, Worker& w, int& free_slots) {
   }
 }
 
+/// Before anything else goes over the connection.
+void open_session(const Load& load, Connection& c) {
+  wire::RequestWriter w(c.out, {.id = 0, .op = Op::kOpenSession, .collection = load.collection});
+  w.args().map(0);
+  if (!w.end()) die("a request is too large");
+  send_all(c);
+  for (;;) {
+    Result<std::optional<Bytes>> frame = c.reader.next();
+    if (!frame) die(frame.error().text());
+    if (*frame) {
+      Result<wire::Reply> reply = wire::parse_reply(**frame);
+      if (!reply || !reply->ok()) die("no session could be opened");
+      msgpack::Value v;
+      msgpack::Cursor(*msgpack::lookup(reply->result, "session")).next(v);
+      c.session = v.u;
+      return;
+    }
+    MutableBytes room = c.reader.prepare();
+    ssize_t n = recv(c.fd, room.data(), room.size(), 0);
+    if (n <= 0) die("the server closed a connection");
+    c.reader.commit(static_cast<size_t>(n));
+  }
+}
+
 void work(const Load& load, int index, std::atomic<uint64_t>& numbers, std::atomic<bool>& stop, Worker& w) {
   Requests requests(load, static_cast<uint64_t>(index) + 1);
   int count = std::max(1, load.connections / load.workers);
@@ -207,6 +235,7 @@ void work(const Load& load, int index, std::atomic<uint64_t>& numbers, std::atom
     c.fd = connect_to(load);
     c.sent.resize(static_cast<size_t>(load.depth));
     c.documents.resize(c.sent.size());
+    if (load.kind == Kind::kInsertNumbered) open_session(load, c);
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.u64 = i;
@@ -219,7 +248,7 @@ void work(const Load& load, int index, std::atomic<uint64_t>& numbers, std::atom
       while (free_slots[i] > 0) {
         uint64_t id = c.next_id++;
         size_t slot = id % c.sent.size();
-        c.documents[slot] = requests.next(c.out, id, numbers.fetch_add(1, std::memory_order_relaxed));
+        c.documents[slot] = requests.next(c.out, id, numbers.fetch_add(1, std::memory_order_relaxed), c.session);
         c.sent[slot] = now_s();
         --free_slots[i];
       }
@@ -238,6 +267,9 @@ void work(const Load& load, int index, std::atomic<uint64_t>& numbers, std::atom
 }
 
 }  // namespace
+
+/// As applications have them: short, distinct, in no order that helps.
+std::string bench_id(uint64_t n) { return fmt::format("{:016x}", (n + 1) * 0x9e3779b97f4a7c15ULL); }
 
 std::string name_of(Kind kind) {
   for (const Name& n : kNames)

@@ -6,7 +6,7 @@
 
 namespace holdfast::bench {
 
-enum class Kind : uint8_t { kInsertOne, kInsertMany, kFindById, kUpdateOne, kUpsertOne, kDeleteOne, kPing, kEcho };
+enum class Kind : uint8_t { kInsertOne, kInsertMany, kFindById, kUpdateOne, kUpsertOne, kDeleteOne, kPing, kEcho, kInsertNumbered };
 
 struct Load {
   std::string host = "127.0.0.1";
@@ -38,6 +38,9 @@ Figures run(const Load& load);
 
 /// Inserts documents 0 … n - 1 in batches, pipelined over a few connections.
 void preload(const Load& load, uint64_t n);
+
+/// The `_id` of document number n.
+std::string bench_id(uint64_t n);
 
 std::string json(const std::string& name, const Figures& figures);
 std::string name_of(Kind kind);

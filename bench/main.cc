@@ -7,6 +7,7 @@
 #include "bench/echo.h"
 #include "bench/filters.h"
 #include "bench/load.h"
+#include "bench/transactions.h"
 
 using namespace holdfast::bench;
 
@@ -19,7 +20,7 @@ int main(int argc, char** argv) {
   uint64_t fill = 0;
   auto* one = app.add_subcommand("load", "Put a load on a running server and print its figures as JSON");
   one->add_option("--connect", connect, "HOST:PORT of the server")->capture_default_str();
-  one->add_option("--operation", operation, "insert-one, insert-many, find-by-id, update-one, upsert-one, delete-one, ping")->capture_default_str();
+  one->add_option("--operation", operation, "insert-one, insert-many, find-by-id, update-one, upsert-one, delete-one, ping, insert-numbered")->capture_default_str();
   one->add_option("--workers", load.workers, "Threads")->capture_default_str()->check(CLI::Range(1, 1024));
   one->add_option("--connections", load.connections, "Connections, spread over the workers")->capture_default_str();
   one->add_option("--depth", load.depth, "Requests under way per connection")->capture_default_str()->check(CLI::Range(1, 1024));
@@ -53,6 +54,15 @@ int main(int argc, char** argv) {
   filters->add_option("--document-bytes", filtered.document_bytes, "Bytes per document")->capture_default_str();
   filters->add_option("--rounds", filtered.rounds, "Rounds")->capture_default_str();
 
+  TransactionOptions transacted;
+  auto* transactions = app.add_subcommand("transactions", "Start servers, and measure transactions of 1, 4 and 16 documents, apart and contended");
+  transactions->add_option("--server", transacted.server, "Path of holdfastd")->required();
+  transactions->add_option("--scratch", transacted.scratch, "Directory for the databases")->capture_default_str();
+  transactions->add_option("--rounds", transacted.rounds, "Rounds")->capture_default_str();
+  transactions->add_option("--seconds", transacted.seconds, "Per figure and round")->capture_default_str();
+  transactions->add_option("--workers", transacted.workers, "Workers")->capture_default_str();
+  transactions->add_option("--hot", transacted.hot, "Documents of the contended rows")->capture_default_str();
+
   size_t answer_bytes = 40;
   auto* echo = app.add_subcommand("echo", "Be the echo server that comparisons measure against");
   echo->add_option("--answer-bytes", answer_bytes, "Bytes per answer")->capture_default_str();
@@ -64,6 +74,7 @@ int main(int argc, char** argv) {
     compare(compared);
   }
   if (*again) restart(restarted);
+  if (*transactions) measure_transactions(transacted);
   if (*filters) measure_filters(filtered);
   if (*one) {
     size_t colon = connect.rfind(':');
