@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "io/base/probe.h"
+#include "io/wire/psk_handshake.h"
 #include "server/operations.h"
 
 namespace holdfast::server {
@@ -90,7 +91,7 @@ io::Task<bool> Session::read_more() {
   }
   core_.metrics.bytes_received += *n;
   received_ += *n;
-  if (received_ == *n && room[0] == wire::kHandshakeMark) {
+  if (received_ == *n && room[0] == wire::kPskMark) {
     refuse_handshake();
     co_return false;
   }

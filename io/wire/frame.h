@@ -32,8 +32,6 @@ inline constexpr size_t kMaxRequestSize = 64u << 20;
 /// The largest payload that a client takes. The original client counts 32 bytes of encryption overhead in it.
 inline constexpr size_t kMaxReplySize = 50u << 20;
 inline constexpr size_t kEncryptionOverhead = 32;
-/// First byte of an encrypted handshake; as a length it would be over every limit.
-inline constexpr char kHandshakeMark = '\xAE';
 
 class FrameReader {
  public:
