@@ -1,4 +1,4 @@
-// The commands of holdfastd that work on a directory while no server runs: verify and repair.
+// The commands of holdfastd that work on a directory while no server runs: verify, repair, and user.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ struct OfflineResult {
   std::optional<std::string> refused;  ///< why nothing could be said
 };
 
-/// Requires: options.command is one of them.
+/// Requires: options.command is one of them; config.login.password is there when options.needs_password().
 io::Task<OfflineResult> run_offline(io::Host& host, const Options& options);
 
 }  // namespace holdfast::server

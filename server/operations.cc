@@ -41,6 +41,10 @@ constexpr Row kRows[] = {
     {wire::Op::kVerify, verify},
     {wire::Op::kFindAndModify, find_and_modify},
     {wire::Op::kStream, stream},
+    {wire::Op::kUserAdd, user_add},
+    {wire::Op::kUserRemove, user_remove},
+    {wire::Op::kUserPasswd, user_passwd},
+    {wire::Op::kUserList, user_list},
 };
 
 constexpr size_t kNumbers = 256;
@@ -64,6 +68,10 @@ Error unsupported(wire::Op op) {
 
 io::Task<void> begin(Call& call) {
   call.core.metrics.count_request(call.request.op);
+  if (Result<> may = call.access.may(call.request); !may) {
+    call.fail(may.error());
+    return {};
+  }
   if (Handler handler = kHandlers[std::to_underlying(call.request.op)]) return handler(call);
   call.fail(unsupported(call.request.op));
   return {};

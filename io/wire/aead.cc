@@ -13,8 +13,10 @@ bool open(const AeadKey& key, Bytes nonce, Bytes ad, MutableBytes text, Bytes ta
   switch (key.cipher) {
     case Cipher::kAegis128L:
       return aegis128l_open(key.unit, Bytes(key.key).substr(0, kAegisKeyBytes), nonce, ad, text, tag);
-    case Cipher::kChaCha20Poly1305: return chacha20poly1305_open(key.key, short_nonce(nonce), ad, text, tag);
-    case Cipher::kAes256Gcm: return aes256gcm_open(key.key, short_nonce(nonce), ad, text, tag);
+    case Cipher::kChaCha20Poly1305:
+      return chacha20poly1305_open(key.key, short_nonce(nonce), ad, text, tag);
+    case Cipher::kAes256Gcm:
+      return aes256gcm_open(key.key, short_nonce(nonce), ad, text, tag);
   }
   return false;
 }
@@ -25,8 +27,10 @@ void aead_seal(const AeadKey& key, Bytes nonce, Bytes ad, MutableBytes text, cha
   switch (key.cipher) {
     case Cipher::kAegis128L:
       return aegis128l_seal(key.unit, Bytes(key.key).substr(0, kAegisKeyBytes), nonce, ad, text, tag);
-    case Cipher::kChaCha20Poly1305: return chacha20poly1305_seal(key.key, short_nonce(nonce), ad, text, tag);
-    case Cipher::kAes256Gcm: return aes256gcm_seal(key.key, short_nonce(nonce), ad, text, tag);
+    case Cipher::kChaCha20Poly1305:
+      return chacha20poly1305_seal(key.key, short_nonce(nonce), ad, text, tag);
+    case Cipher::kAes256Gcm:
+      return aes256gcm_seal(key.key, short_nonce(nonce), ad, text, tag);
   }
 }
 

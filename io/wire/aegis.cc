@@ -106,8 +106,10 @@ HF_AES inline Block load(const char* p) {
 }
 HF_AES inline void store(char* p, Block b) { std::memcpy(p, &b, sizeof b); }
 
-constexpr unsigned char kC0[16] = {0x00, 0x01, 0x01, 0x02, 0x03, 0x05, 0x08, 0x0d, 0x15, 0x22, 0x37, 0x59, 0x90, 0xe9, 0x79, 0x62};
-constexpr unsigned char kC1[16] = {0xdb, 0x3d, 0x18, 0x55, 0x6d, 0xc2, 0x2f, 0xf1, 0x20, 0x11, 0x31, 0x42, 0x73, 0xb5, 0x28, 0xdd};
+constexpr unsigned char kC0[16] = {0x00, 0x01, 0x01, 0x02, 0x03, 0x05, 0x08, 0x0d,
+                                   0x15, 0x22, 0x37, 0x59, 0x90, 0xe9, 0x79, 0x62};
+constexpr unsigned char kC1[16] = {0xdb, 0x3d, 0x18, 0x55, 0x6d, 0xc2, 0x2f, 0xf1,
+                                   0x20, 0x11, 0x31, 0x42, 0x73, 0xb5, 0x28, 0xdd};
 constexpr size_t kStep = 32;
 
 template <class Aes>
@@ -180,7 +182,7 @@ struct State {
   }
 
   HF_AES Block finish(size_t ad_size, size_t text_size) {
-    Block t = s[2] ^ Block{static_cast<long long>(ad_size * 8), static_cast<long long>(text_size * 8)};
+    Block t = s[2] ^ Block { static_cast<long long>(ad_size * 8), static_cast<long long>(text_size * 8) };
     for (int i = 0; i < 7; ++i) update(t, t);
     return s[0] ^ s[1] ^ s[2] ^ s[3] ^ s[4] ^ s[5] ^ s[6];
   }
@@ -228,7 +230,8 @@ bool aegis128l_open(AesUnit unit, Bytes key, Bytes nonce, Bytes ad, MutableBytes
   check(key, nonce);
   Secret<kTagBytes> right;
   char* expected = right.bytes().data();
-  unit == AesUnit::kPresent ? open<Instructions>(key, nonce, ad, text, expected) : open<Portable>(key, nonce, ad, text, expected);
+  unit == AesUnit::kPresent ? open<Instructions>(key, nonce, ad, text, expected)
+                            : open<Portable>(key, nonce, ad, text, expected);
   if (equal(right, tag) || MUTANT("frame-tag-not-compared")) return true;
   wipe(text);
   return false;

@@ -1,5 +1,5 @@
-// AEGIS-128L with a tag of 128 bits (draft-irtf-cfrg-aegis-aead; H. Wu, B. Preneel, "AEGIS: A Fast Authenticated Encryption
-// Algorithm", 2013). Keys and nonces of 16 bytes; a nonce must never come twice under one key.
+// AEGIS-128L with a tag of 128 bits (draft-irtf-cfrg-aegis-aead; H. Wu, B. Preneel, "AEGIS: A Fast Authenticated
+// Encryption Algorithm", 2013). Keys and nonces of 16 bytes; a nonce must never come twice under one key.
 //
 // Two forms with the same results: with the processor's AES instructions, some GB/s; and a portable one, some 50 MB/s,
 // which has no tables and no branches that depend on secrets. Pure.

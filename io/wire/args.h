@@ -120,4 +120,16 @@ struct ExportArgs {
 };
 Result<ExportArgs> parse_export(Bytes args);
 
+/// kUserAdd: `{name: str, role: str, passes: uint, memory_kib: uint, salt: bin, key: bin}`. kUserPasswd: the same
+/// without `role`. kUserRemove: `{name: str}`. What is missing is empty or 0.
+struct UserArgs {
+  Bytes name;
+  Bytes role;
+  uint64_t passes = 0;
+  uint64_t memory_kib = 0;
+  Bytes salt;
+  Bytes key;
+};
+Result<UserArgs> parse_user(Bytes args);
+
 }  // namespace holdfast::wire

@@ -13,7 +13,8 @@ static_assert(kSaltBytes == crypto_pwhash_SALTBYTES);
 static_assert(kTagBytes == crypto_aead_aes256gcm_ABYTES && kTagBytes == crypto_aead_chacha20poly1305_ietf_ABYTES);
 
 constexpr size_t kNonceBytes = 12;
-static_assert(kNonceBytes == crypto_aead_aes256gcm_NPUBBYTES && kNonceBytes == crypto_aead_chacha20poly1305_ietf_NPUBBYTES);
+static_assert(kNonceBytes == crypto_aead_aes256gcm_NPUBBYTES &&
+              kNonceBytes == crypto_aead_chacha20poly1305_ietf_NPUBBYTES);
 
 void check(Bytes key, Bytes nonce) {
   HF_ASSERT(key.size() == Key::kSize && nonce.size() == kNonceBytes, "callers bring what the cipher takes");
@@ -73,34 +74,35 @@ Result<Key> argon2id(Bytes password, Bytes salt, PasswordCost cost) {
   if (cost.passes < kLeastCost.passes || cost.memory_kib < kLeastCost.memory_kib || password.size() > UINT32_MAX)
     return fail(Code::kBadRequest, "Argon2id takes at least one pass over 8 KiB");
   Key out;
-  if (crypto_pwhash_argon2id(raw(out.bytes().data()), Key::kSize, password.data(), password.size(), raw(salt), cost.passes,
-                             size_t{cost.memory_kib} << 10, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0)
-    return fail(Code::kOverloaded, "there are no " + std::to_string(cost.memory_kib >> 10) + " MiB of memory to hash the password with");
+  if (crypto_pwhash_argon2id(raw(out.bytes().data()), Key::kSize, password.data(), password.size(), raw(salt),
+                             cost.passes, size_t{cost.memory_kib} << 10, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0)
+    return fail(Code::kOverloaded,
+                "there are no " + std::to_string(cost.memory_kib >> 10) + " MiB of memory to hash the password with");
   return out;
 }
 
 void aes256gcm_seal(Bytes key, Bytes nonce, Bytes ad, MutableBytes text, char* tag) {
   check(key, nonce);
-  crypto_aead_aes256gcm_encrypt_detached(raw(text.data()), raw(tag), nullptr, raw(text.data()), text.size(), raw(ad), ad.size(), nullptr,
-                                         raw(nonce), raw(key));
+  crypto_aead_aes256gcm_encrypt_detached(raw(text.data()), raw(tag), nullptr, raw(text.data()), text.size(), raw(ad),
+                                         ad.size(), nullptr, raw(nonce), raw(key));
 }
 
 bool aes256gcm_open(Bytes key, Bytes nonce, Bytes ad, MutableBytes text, Bytes tag) {
   check(key, nonce);
-  return crypto_aead_aes256gcm_decrypt_detached(raw(text.data()), nullptr, raw(text.data()), text.size(), raw(tag), raw(ad), ad.size(),
-                                                raw(nonce), raw(key)) == 0;
+  return crypto_aead_aes256gcm_decrypt_detached(raw(text.data()), nullptr, raw(text.data()), text.size(), raw(tag),
+                                                raw(ad), ad.size(), raw(nonce), raw(key)) == 0;
 }
 
 void chacha20poly1305_seal(Bytes key, Bytes nonce, Bytes ad, MutableBytes text, char* tag) {
   check(key, nonce);
-  crypto_aead_chacha20poly1305_ietf_encrypt_detached(raw(text.data()), raw(tag), nullptr, raw(text.data()), text.size(), raw(ad), ad.size(),
-                                                     nullptr, raw(nonce), raw(key));
+  crypto_aead_chacha20poly1305_ietf_encrypt_detached(raw(text.data()), raw(tag), nullptr, raw(text.data()), text.size(),
+                                                     raw(ad), ad.size(), nullptr, raw(nonce), raw(key));
 }
 
 bool chacha20poly1305_open(Bytes key, Bytes nonce, Bytes ad, MutableBytes text, Bytes tag) {
   check(key, nonce);
-  return crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(text.data()), nullptr, raw(text.data()), text.size(), raw(tag), raw(ad),
-                                                            ad.size(), raw(nonce), raw(key)) == 0;
+  return crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(text.data()), nullptr, raw(text.data()), text.size(),
+                                                            raw(tag), raw(ad), ad.size(), raw(nonce), raw(key)) == 0;
 }
 
 void prefer_fast_crypto() { (void)sodium_init(); }

@@ -1,5 +1,5 @@
-// Primitives: hashes, key agreement, password hashing and two ciphers. Everything that is libsodium's stands behind this
-// header, but for its generator of random numbers, which nobody here uses: keys and salts come from the host.
+// Primitives: hashes, key agreement, password hashing and two ciphers. Everything that is libsodium's stands behind
+// this header, but for its generator of random numbers, which nobody here uses: keys and salts come from the host.
 //
 // Pure. Nothing is kept between calls, and nothing depends on the machine but the speed.
 #pragma once

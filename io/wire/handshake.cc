@@ -1,6 +1,7 @@
 #include "io/wire/handshake.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace holdfast::wire {
 namespace {
@@ -45,7 +46,9 @@ std::optional<Buffer> opened(const AeadKey& key, Bytes message) {
 
 Buffer head(uint8_t ciphers) { return {kHandshakeMark, kHandshakeVersion, static_cast<char>(ciphers), 0}; }
 
-std::unexpected<Error> garbled() { return fail(Code::kAuth, "the handshake was garbled on its way, or somebody changed it"); }
+std::unexpected<Error> garbled() {
+  return fail(Code::kAuth, "the handshake was garbled on its way, or somebody changed it");
+}
 
 std::optional<Cipher> choose(uint8_t ciphers) {
   for (Cipher c : {Cipher::kAegis128L, Cipher::kChaCha20Poly1305})
@@ -63,7 +66,8 @@ std::string name_in(Bytes text) {
 }
 
 bool within(PasswordCost cost, PasswordCost least, PasswordCost most) {
-  return cost.passes >= least.passes && cost.passes <= most.passes && cost.memory_kib >= least.memory_kib && cost.memory_kib <= most.memory_kib;
+  return cost.passes >= least.passes && cost.passes <= most.passes && cost.memory_kib >= least.memory_kib &&
+         cost.memory_kib <= most.memory_kib;
 }
 
 }  // namespace
@@ -81,6 +85,28 @@ Result<> check_user_name(std::string_view name) {
   if (name.empty() || name.size() > kUserNameMax || name.find_first_not_of(kAllowed) != name.npos)
     return fail(Code::kBadRequest, "a user name has 1 to 63 of the letters A to Z, a to z, the digits, and _ . @ -");
   return {};
+}
+
+std::string key_text(const Public& key) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (char c : key) {
+    out += kDigits[static_cast<uint8_t>(c) >> 4];
+    out += kDigits[static_cast<uint8_t>(c) & 15];
+  }
+  return out;
+}
+
+std::optional<Public> key_from_text(std::string_view text) {
+  Public out{};
+  if (text.size() != 2 * out.size()) return std::nullopt;
+  for (size_t i = 0; i < out.size(); ++i) {
+    uint8_t byte = 0;
+    auto [end, error] = std::from_chars(text.data() + 2 * i, text.data() + 2 * i + 2, byte, 16);
+    if (error != std::errc() || end != text.data() + 2 * i + 2) return std::nullopt;
+    out[i] = static_cast<char>(byte);
+  }
+  return out;
 }
 
 uint8_t usual_ciphers(AesUnit unit) {
@@ -113,11 +139,15 @@ Key Transcript::key(Bytes label) const {
 
 size_t ServerHandshake::wanted() const {
   switch (stage_) {
-    case Stage::kHello: return kHelloBytes;
-    case Stage::kName: return kNameText + kTagBytes;
-    case Stage::kProof: return kTagBytes;
+    case Stage::kHello:
+      return kHelloBytes;
+    case Stage::kName:
+      return kNameText + kTagBytes;
+    case Stage::kProof:
+      return kTagBytes;
     case Stage::kDone:
-    case Stage::kRefused: break;
+    case Stage::kRefused:
+      break;
   }
   return 0;
 }
@@ -131,7 +161,8 @@ Result<Buffer> ServerHandshake::take(Bytes message) {
 
 Result<Buffer> ServerHandshake::take_hello(Bytes message) {
   if (message[1] != kHandshakeVersion)
-    return fail(Code::kUnsupported, "handshake version " + std::to_string(static_cast<uint8_t>(message[1])) + " is not known; use an older client");
+    return fail(Code::kUnsupported, "handshake version " + std::to_string(static_cast<uint8_t>(message[1])) +
+                                        " is not known; use an older client");
   std::optional<Cipher> cipher = choose(static_cast<uint8_t>(message[2]) & options_.ciphers);
   if (!cipher) return fail(Code::kUnsupported, "the client offers no cipher that this server has");
   cipher_ = *cipher;
@@ -205,10 +236,14 @@ Buffer ClientHandshake::hello() {
 
 size_t ClientHandshake::wanted() const {
   switch (stage_) {
-    case Stage::kServer: return kServerBytes;
-    case Stage::kSalt: return kSaltText + kTagBytes;
-    case Stage::kWelcome: return kWelcomeText + kTagBytes;
-    case Stage::kDone: break;
+    case Stage::kServer:
+      return kServerBytes;
+    case Stage::kSalt:
+      return kSaltText + kTagBytes;
+    case Stage::kWelcome:
+      return kWelcomeText + kTagBytes;
+    case Stage::kDone:
+      break;
   }
   return 0;
 }
@@ -255,9 +290,10 @@ Result<Buffer> ClientHandshake::take_salt(Bytes message) {
   Bytes salt = in.take(kSaltBytes);
   PasswordCost cost{.passes = in.le<uint32_t>(), .memory_kib = in.le<uint32_t>()};
   if (!within(cost, options_.least, options_.most))
-    return fail(Code::kAuth, "the server asks to hash the password with " + std::to_string(cost.passes) + " passes over " +
-                                 std::to_string(cost.memory_kib) +
-                                 " KiB, which is outside of what this client does; it may not be the server that it says it is");
+    return fail(Code::kAuth,
+                "the server asks to hash the password with " + std::to_string(cost.passes) + " passes over " +
+                    std::to_string(cost.memory_kib) +
+                    " KiB, which is outside of what this client does; it may not be the server that it says it is");
   HF_TRY(key, options_.derive(salt, cost));
   unproved_ = transcript_;
   Key se;
@@ -279,7 +315,8 @@ Result<Buffer> ClientHandshake::take_welcome(Bytes message) {
   transcript_.add(message);
   role_ = static_cast<Role>((*text)[0]);
   if (role_ != Role::kReadOnly && role_ != Role::kReadWrite)
-    return fail(Code::kUnsupported, "the server gives this user a role that this client does not know; use a client of its age");
+    return fail(Code::kUnsupported,
+                "the server gives this user a role that this client does not know; use a client of its age");
   stage_ = Stage::kDone;
   return Buffer();
 }

@@ -1,15 +1,15 @@
-// Our own handshake, both sides: users by name, forward secrecy, and a server that is known by its key. What it promises,
-// against whom, and every byte of it stand in server/PROTOCOL.md; the vector there is a test.
+// Our own handshake, both sides: users by name, forward secrecy, and a server that is known by its key. What it
+// promises, against whom, and every byte of it stand in server/PROTOCOL.md; the vector there is a test.
 //
 //     1  client -> server   0xAF, version, ciphers, 0, e_c[32]
 //     2  server -> client   0xAF, version, cipher, 0, e_s[32], S[32], tag[16]     keyed by ee and es: proves S
 //     3  client -> server   sealed{ length of the name, name, zeros: 64 }         whoever has not S cannot read it
 //     4  server -> client   sealed{ salt[16], passes, memory: 4 LE each, zeros[8] }
 //     5  client -> server   tag[16]                                               keyed by se too: proves the password
-//     6  server -> client   sealed{ role, zeros[31] }                             keyed by se too, or a refusal without it
+//     6  server -> client   sealed{ role, zeros[31] }                             keyed by se too; a refusal is not
 //
-// e_c and e_s are fresh X25519 keys, S the server's lasting one. The client's key k is Argon2id(password, salt), and never
-// leaves it; the server keeps its public key as the verifier. ee = X25519(e_c, e_s), es = X25519(e_c, S),
+// e_c and e_s are fresh X25519 keys, S the server's lasting one. The client's key k is Argon2id(password, salt), and
+// never leaves it; the server keeps its public key as the verifier. ee = X25519(e_c, e_s), es = X25519(e_c, S),
 // se = X25519(k, e_s).
 //
 // Pure: fed with the peer's bytes; keys come from the host's entropy, and what is known of users and servers from the
@@ -35,6 +35,11 @@ std::optional<Role> role_of(std::string_view name);
 
 /// 1 to kUserNameMax of A-Z a-z 0-9 _ . @ -
 Result<> check_user_name(std::string_view name);
+
+/// A server's lasting key as people pass it on: 64 hex digits.
+std::string key_text(const Public& key);
+/// Nothing when it is not one.
+std::optional<Public> key_from_text(std::string_view text);
 
 /// Ciphers as bits (Cipher). What a machine offers, by whether it has AES instructions: AEGIS without them is slow.
 uint8_t usual_ciphers(AesUnit unit);
@@ -85,7 +90,8 @@ class ServerHandshake final : public Handshake {
 
   explicit ServerHandshake(Options options) : options_(std::move(options)) {}
   size_t wanted() const override;
-  /// Errors: kUnsupported (another version, no common cipher), kAuth (a bad key or seal), after which nothing is answered.
+  /// Errors: kUnsupported (another version, no common cipher), kAuth (a bad key or seal), after which nothing is
+  /// answered.
   Result<Buffer> take(Bytes message) override;
   FrameKeys keys() const override;
 

@@ -1,5 +1,5 @@
-// Handshake: what sessions and links know of either kind: messages of known sizes go back and forth, and at the end there
-// are keys.
+// Handshake: what sessions and links know of either kind: messages of known sizes go back and forth, and at the end
+// there are keys.
 #pragma once
 
 #include "io/wire/sealed_frames.h"

@@ -15,6 +15,8 @@ void hkdf_expand(Bytes key, Bytes info, MutableBytes out) {
   }
 }
 
-void hkdf(Bytes salt, Bytes secret, Bytes info, MutableBytes out) { hkdf_expand(hmac_sha256(salt, {secret}), info, out); }
+void hkdf(Bytes salt, Bytes secret, Bytes info, MutableBytes out) {
+  hkdf_expand(hmac_sha256(salt, {secret}), info, out);
+}
 
 }  // namespace holdfast::wire

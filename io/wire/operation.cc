@@ -54,6 +54,10 @@ constexpr OpInfo kOperations[] = {
     {Op::kVerify, "verify", kReads, true},
     {Op::kFindAndModify, "find_and_modify", kWrites, true},
     {Op::kStream, "stream", kReads, true},
+    {Op::kUserAdd, "user_add", kWrites, true},
+    {Op::kUserRemove, "user_remove", kWrites, true},
+    {Op::kUserPasswd, "user_passwd", kWrites, true},
+    {Op::kUserList, "user_list", kReads, true},
 };
 
 constexpr auto kByNumber = [] {

@@ -59,6 +59,10 @@ enum class Op : uint8_t {
   kVerify = 69,
   kStream = 70,
   kFindAndModify = 71,
+  kUserAdd = 100,
+  kUserRemove = 101,
+  kUserPasswd = 102,
+  kUserList = 103,
 };
 
 /// What a request may change, and so what a client may do when its answer is lost.

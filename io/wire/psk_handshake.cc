@@ -19,13 +19,13 @@ AeadKey key_of(const Key& psk, Bytes salts, Bytes label, char version, AesUnit u
   return {.cipher = cipher, .unit = unit, .key = hkdf<Key::kSize>(salts, psk, label)};
 }
 
-FrameStyle style_of(char version) { return version == kPskAesGcmVersion ? FrameStyle::kPskAesGcm : FrameStyle::kPskAegis; }
+FrameStyle style_of(char version) {
+  return version == kPskAesGcmVersion ? FrameStyle::kPskAesGcm : FrameStyle::kPskAegis;
+}
 
 }  // namespace
 
-Key psk_of(std::string_view user, std::string_view password) {
-  return Key(view(sha256({user, ":", password})));
-}
+Key psk_of(std::string_view user, std::string_view password) { return Key(view(sha256({user, ":", password}))); }
 
 Secret<64> psk_token(const Key& psk) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -55,9 +55,11 @@ Result<Buffer> PskServer::take(Bytes message) {
 Result<Buffer> PskServer::take_hello(Bytes hello) {
   char version = hello[1];
   if (version != kPskAesGcmVersion && version != kPskAegisVersion)
-    return fail(Code::kUnsupported, "handshake version " + std::to_string(static_cast<uint8_t>(version)) + " is not known; use a newer client");
+    return fail(Code::kUnsupported, "handshake version " + std::to_string(static_cast<uint8_t>(version)) +
+                                        " is not known; use a newer client");
   if (version == kPskAesGcmVersion && unit_ == AesUnit::kNone)
-    return fail(Code::kUnsupported, "handshake version 1 needs AES instructions, which this machine's processor lacks; use a newer client");
+    return fail(Code::kUnsupported,
+                "handshake version 1 needs AES instructions, which this machine's processor lacks; use a newer client");
   version_ = version;
   salts_ = Buffer(hello.substr(2)) + server_salt_;
   return server_salt_ + Buffer(Bytes(proof(psk_, salts_, "server")));

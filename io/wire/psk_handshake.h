@@ -5,9 +5,9 @@
 //     server -> client   server salt[32], server proof[32]
 //     client -> server   client proof[32]
 //
-// The server proves itself first, so it must know which password is meant before it hears of the peer: one credential per
-// listener. Neither side's password is safe from guessing by who records an exchange, or by who merely connects; nothing is
-// forward secret (server/PROTOCOL.md). Ours is in handshake.h.
+// The server proves itself first, so it must know which password is meant before it hears of the peer: one credential
+// per listener. Neither side's password is safe from guessing by who records an exchange, or by who merely connects;
+// nothing is forward secret (server/PROTOCOL.md). Ours is in handshake.h.
 //
 // Pure: fed with the peer's bytes; salts come from the host.
 #pragma once
@@ -33,8 +33,8 @@ class PskServer final : public Handshake {
   /// `salt`: kPskSaltBytes of the host's entropy.
   PskServer(const Key& psk, Bytes salt, AesUnit unit);
   size_t wanted() const override;
-  /// Errors: kAuth (a wrong proof), kUnsupported (another version; version 1 where the processor lacks its instructions),
-  /// after which nothing is answered.
+  /// Errors: kAuth (a wrong proof), kUnsupported (another version; version 1 where the processor lacks its
+  /// instructions), after which nothing is answered.
   Result<Buffer> take(Bytes message) override;
   FrameKeys keys() const override;
 

@@ -13,9 +13,12 @@ using Nonce = std::array<char, kNonceBytes>;
 /// What of the nonce goes before the ciphertext.
 size_t sent_nonce(FrameStyle style) {
   switch (style) {
-    case FrameStyle::kPskAesGcm: return 8;
-    case FrameStyle::kPskAegis: return 16;
-    case FrameStyle::kOwn: return 0;
+    case FrameStyle::kPskAesGcm:
+      return 8;
+    case FrameStyle::kPskAegis:
+      return 16;
+    case FrameStyle::kOwn:
+      return 0;
   }
   return 0;
 }
@@ -72,8 +75,7 @@ std::optional<Bytes> FrameOpener::open_next(MutableBytes payload) {
   const size_t head = sent_nonce(style_);
   if (payload.size() < overhead()) return std::nullopt;
   uint64_t counter = next_counter(style_, opened_);
-  if (MUTANT("opener-accepts-any-counter") && head > 0)
-    counter = load_be<uint64_t>(payload.data());
+  if (MUTANT("opener-accepts-any-counter") && head > 0) counter = load_be<uint64_t>(payload.data());
   Nonce nonce = nonce_of(style_, counter);
   if (Bytes(payload.data(), head) != sent_part(style_, nonce)) return std::nullopt;
   ++opened_;

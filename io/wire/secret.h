@@ -41,4 +41,24 @@ class Secret {
 
 using Key = Secret<32>;
 
+/// A password. Every copy wipes itself.
+class SecretText {
+ public:
+  SecretText() = default;
+  explicit SecretText(Buffer text) : text_(std::move(text)) {}
+  SecretText(const SecretText&) = default;
+  SecretText(SecretText&& other) noexcept : text_(other.text_) { wipe(other.text_); }
+  SecretText& operator=(SecretText other) noexcept {
+    std::swap(text_, other.text_);
+    return *this;
+  }
+  ~SecretText() { wipe(text_); }
+
+  operator Bytes() const { return text_; }
+  bool empty() const { return text_.empty(); }
+
+ private:
+  Buffer text_;
+};
+
 }  // namespace holdfast::wire

@@ -19,7 +19,8 @@ const Key kServerKey(counting(32, 100));
 ServerHandshake::User user_of(std::string_view name) {
   if (name == "ada")
     return {.known = true, .verifier = *make_verifier("secret", counting(16, 50), kLeastCost), .role = Role::kReadOnly};
-  return {.known = false, .verifier = *make_verifier("nobody's", counting(16, 60), kLeastCost), .role = Role::kReadOnly};
+  return {
+      .known = false, .verifier = *make_verifier("nobody's", counting(16, 60), kLeastCost), .role = Role::kReadOnly};
 }
 
 struct Choices {
@@ -74,7 +75,8 @@ struct Pair {
 };
 
 void expect_same_keys(Pair& p, Cipher cipher) {
-  for (auto [a, b] : {std::pair(p.client.keys().send, p.server.keys().receive), std::pair(p.client.keys().receive, p.server.keys().send)}) {
+  for (auto [a, b] : {std::pair(p.client.keys().send, p.server.keys().receive),
+                      std::pair(p.client.keys().receive, p.server.keys().send)}) {
     EXPECT_TRUE(equal(a.key, b.key));
     EXPECT_EQ(a.cipher, cipher);
     EXPECT_EQ(b.cipher, cipher);
@@ -106,17 +108,19 @@ TEST(Handshake, GivesTheWrittenVector) {
   EXPECT_EQ(said[2],
             "8998eef9c2c6490a1057b47371c0342ccfcc475a039f1cfe4cd450359a646f9eec5ad043a3646582e63e926173210490"
             "5691b0aa81a0cddc18facb874eefc2e26ad2935a13d27f0725f608f86c6bcf66");
-  EXPECT_EQ(said[3], "ea449a14529d3423503943de155f1d9be9b73a82d7cfc375c1d1164766ac49ccbb93dc033e3da3826acc433931a0953e");
+  EXPECT_EQ(said[3],
+            "ea449a14529d3423503943de155f1d9be9b73a82d7cfc375c1d1164766ac49ccbb93dc033e3da3826acc433931a0953e");
   EXPECT_EQ(said[4], "9f52b57d8489cc7a209c785de273eb06");
-  EXPECT_EQ(said[5], "21f5d7b3191f66dd5c38601b26062e91fd84c9052bf64a57573bb526544f2b3099a38dcd1564a6c82419bd8bd8779e18");
+  EXPECT_EQ(said[5],
+            "21f5d7b3191f66dd5c38601b26062e91fd84c9052bf64a57573bb526544f2b3099a38dcd1564a6c82419bd8bd8779e18");
   EXPECT_EQ(to_hex(p.client.keys().send.key), "26d1efb7c25b0217d92d9b02db526c4aea3c74abd9c8063fd5dfb3b2605473bf");
   EXPECT_EQ(to_hex(p.client.keys().receive.key), "6a03bc76cb2fe8cbb3fe817846e72df84ce0c25cccea5dfaf2725479dcc95e3c");
 }
 
 TEST(Handshake, ChoosesTheCipherThatBothHave) {
-  for (auto [client, server, cipher] :
-       {std::tuple(kBoth, kChaChaAlone, Cipher::kChaCha20Poly1305), std::tuple(kChaChaAlone, kBoth, Cipher::kChaCha20Poly1305),
-        std::tuple(uint8_t{1}, kBoth, Cipher::kAegis128L)}) {
+  for (auto [client, server, cipher] : {std::tuple(kBoth, kChaChaAlone, Cipher::kChaCha20Poly1305),
+                                        std::tuple(kChaChaAlone, kBoth, Cipher::kChaCha20Poly1305),
+                                        std::tuple(uint8_t{1}, kBoth, Cipher::kAegis128L)}) {
     Pair p({.client_ciphers = client, .server_ciphers = server});
     ASSERT_TRUE(p.shake());
     expect_same_keys(p, cipher);
@@ -127,7 +131,8 @@ TEST(Handshake, ChoosesTheCipherThatBothHave) {
 
 TEST(Handshake, TellsNothingOfWhetherNameOrPasswordIsWrong) {
   std::string first;
-  for (Choices wrong : {Choices{.password = "Secret"}, Choices{.user = "bob"}, Choices{.user = "bob", .password = "nobody's"}}) {
+  for (Choices wrong :
+       {Choices{.password = "Secret"}, Choices{.user = "bob"}, Choices{.user = "bob", .password = "nobody's"}}) {
     Pair p(wrong);
     auto done = p.shake();
     ASSERT_FALSE(done);
@@ -146,7 +151,8 @@ TEST(Handshake, EndsWhenTheServersKeyIsNotTrusted) {
 }
 
 TEST(Handshake, DoesNoMoreAndNoLessWorkForThePasswordThanTheClientAllows) {
-  for (Choices c : {Choices{.least = {.passes = 2, .memory_kib = 8}}, Choices{.least = {.passes = 1, .memory_kib = 9}}}) {
+  for (Choices c :
+       {Choices{.least = {.passes = 2, .memory_kib = 8}}, Choices{.least = {.passes = 1, .memory_kib = 9}}}) {
     Pair p(c);
     auto done = p.shake();
     ASSERT_FALSE(done);
@@ -166,7 +172,8 @@ TEST(Handshake, FailsWhenAnyBitOfAnyMessageIsChanged) {
         bits = message.size() * 8;
         message[bit / 8] = static_cast<char>(message[bit / 8] ^ 1 << bit % 8);
       });
-      // The highest bit of a point means nothing, and the first mark is the driver's; the transcript has them all the same.
+      // The highest bit of a point means nothing, and the first mark is the driver's; the transcript has them all the
+      // same.
       EXPECT_FALSE(done) << "message " << number << ", bit " << bit;
     }
   }
@@ -200,7 +207,8 @@ TEST(Handshake, MessagesOfAnotherHandshakeAreWorthNothing) {
     ASSERT_TRUE(p.shake([&](int, Buffer& message) { old.push_back(message); }));
   }
   // The server draws another key: what a recorded client said before does not get a replay any further than its hello.
-  ServerHandshake server({.key = kServerKey, .ephemeral = Key(counting(32, 9)), .ciphers = kBoth, .unit = aes_unit(), .find = user_of});
+  ServerHandshake server(
+      {.key = kServerKey, .ephemeral = Key(counting(32, 9)), .ciphers = kBoth, .unit = aes_unit(), .find = user_of});
   EXPECT_TRUE(server.take(old[0]));
   EXPECT_FALSE(server.take(old[2]));
 }
@@ -208,7 +216,8 @@ TEST(Handshake, MessagesOfAnotherHandshakeAreWorthNothing) {
 TEST(UserNames, AreShortAndPlain) {
   EXPECT_TRUE(check_user_name("ada.l-1@x_Y"));
   EXPECT_TRUE(check_user_name(std::string(63, 'a')));
-  for (std::string bad : {std::string(), std::string(64, 'a'), std::string("a b"), std::string("a:b"), std::string("\xc3\xa4"), std::string("a\0", 2)})
+  for (std::string bad : {std::string(), std::string(64, 'a'), std::string("a b"), std::string("a:b"),
+                          std::string("\xc3\xa4"), std::string("a\0", 2)})
     EXPECT_FALSE(check_user_name(bad)) << bad;
 }
 

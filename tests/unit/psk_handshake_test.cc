@@ -80,7 +80,8 @@ TEST(PskHandshake, SealsFramesOfVersionOneAsTheOriginalDid) {
   p.shake();
   EXPECT_EQ(to_hex(p.client.keys().send.key), "80e60e9119108acfa842abc43ceb908efe6402c71b038af86dcb44542f5e74d7");
   FrameSealer sealer(p.client.keys().style, p.client.keys().send);
-  EXPECT_EQ(to_hex(frame_of(sealer, "hello alos")), "00000022000000000000000126c2431bf89fa637d49524ce145515edb2e530d0425be73c2738");
+  EXPECT_EQ(to_hex(frame_of(sealer, "hello alos")),
+            "00000022000000000000000126c2431bf89fa637d49524ce145515edb2e530d0425be73c2738");
 }
 
 TEST(PskHandshake, RefusesVersionOneWithoutAesInstructionsAndSaysWhy) {

@@ -17,7 +17,8 @@ struct Style {
 class EveryStyle : public testing::TestWithParam<Style> {
  protected:
   void SetUp() override {
-    if (GetParam().cipher == Cipher::kAes256Gcm && aes_unit() == AesUnit::kNone) GTEST_SKIP() << "no AES instructions here";
+    if (GetParam().cipher == Cipher::kAes256Gcm && aes_unit() == AesUnit::kNone)
+      GTEST_SKIP() << "no AES instructions here";
   }
   static AeadKey key(int n) { return {.cipher = GetParam().cipher, .unit = aes_unit(), .key = Key(counting(32, n))}; }
   FrameSealer sealer(int n = 1) { return {GetParam().style, key(n)}; }
@@ -43,8 +44,10 @@ class EveryStyle : public testing::TestWithParam<Style> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(SealedFrames, EveryStyle,
-                         testing::Values(Style{FrameStyle::kPskAesGcm, Cipher::kAes256Gcm}, Style{FrameStyle::kPskAegis, Cipher::kAegis128L},
-                                         Style{FrameStyle::kOwn, Cipher::kAegis128L}, Style{FrameStyle::kOwn, Cipher::kChaCha20Poly1305}));
+                         testing::Values(Style{FrameStyle::kPskAesGcm, Cipher::kAes256Gcm},
+                                         Style{FrameStyle::kPskAegis, Cipher::kAegis128L},
+                                         Style{FrameStyle::kOwn, Cipher::kAegis128L},
+                                         Style{FrameStyle::kOwn, Cipher::kChaCha20Poly1305}));
 
 TEST_P(EveryStyle, OpensWhatWasSealedInOrder) {
   FrameSealer s = sealer();

@@ -31,8 +31,9 @@ TEST(X25519, GivesTheVectorOfRfc7748AndRefusesPointsThatTellNothing) {
   ASSERT_TRUE(x25519(alice, x25519_public(bob), one));
   ASSERT_TRUE(x25519(bob, x25519_public(alice), other));
   EXPECT_TRUE(equal(one, other));
-  EXPECT_EQ(to_hex(view(x25519_public(Key(from_hex("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"))))),
-            "1c9fd88f45606d932a80c71824ae151d15d73e77de38e8e000852e614fae7019");
+  EXPECT_EQ(
+      to_hex(view(x25519_public(Key(from_hex("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"))))),
+      "1c9fd88f45606d932a80c71824ae151d15d73e77de38e8e000852e614fae7019");
   for (const char* low : {"0000000000000000000000000000000000000000000000000000000000000000",
                           "0100000000000000000000000000000000000000000000000000000000000000",
                           "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"})
@@ -70,7 +71,8 @@ TEST(Secrets, AreComparedWholeAndWiped) {
 TEST(Aegis, GivesTheVectorOfTheDraft) {
   for (AesUnit unit : units()) {
     Buffer text(16, '\0'), tag(kTagBytes, '\0');
-    aegis128l_seal(unit, from_hex("10010000000000000000000000000000"), from_hex("10000200000000000000000000000000"), "", text, tag.data());
+    aegis128l_seal(unit, from_hex("10010000000000000000000000000000"), from_hex("10000200000000000000000000000000"), "",
+                   text, tag.data());
     EXPECT_EQ(to_hex(text), "c1c0e58bd913006feba00f4b3cc3594e");
     EXPECT_EQ(to_hex(tag), "abe0ece80c24868a226a35d16bdae37a");
   }
@@ -99,7 +101,8 @@ TEST(Aegis, IsTheSameWithInstructionsAndWithout) {
 }
 
 class EveryCipher : public testing::TestWithParam<Cipher> {};
-INSTANTIATE_TEST_SUITE_P(Aead, EveryCipher, testing::Values(Cipher::kAegis128L, Cipher::kChaCha20Poly1305, Cipher::kAes256Gcm));
+INSTANTIATE_TEST_SUITE_P(Aead, EveryCipher,
+                         testing::Values(Cipher::kAegis128L, Cipher::kChaCha20Poly1305, Cipher::kAes256Gcm));
 
 TEST_P(EveryCipher, RefusesEveryChangedBitAndLeavesNoPlaintext) {
   for (AesUnit unit : units()) {
