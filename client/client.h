@@ -70,6 +70,7 @@ struct LoginOptions {
 
 struct Options {
   io::Endpoint server{"localhost", 6900};
+  std::optional<LoginOptions> login = std::nullopt;  ///< nothing: plaintext
   std::string database;                   ///< empty: the server's default
   size_t connections = 4;                 ///< the most that are opened; each is opened when first needed
   size_t max_in_flight = 128;             ///< requests under way per connection (the server takes 1,024)
@@ -81,7 +82,6 @@ struct Options {
   Duration backoff_max = seconds(2);
   bool resend_inserts = true;                                               ///< see "Sending again"
   std::vector<std::string> capabilities = {"pipelining", "lsn", "export"};  ///< told to the server on every connection
-  std::optional<LoginOptions> login = std::nullopt;                         ///< nothing: plaintext
 };
 
 /// Where in the order of commits an answer stands.

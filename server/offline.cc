@@ -81,18 +81,18 @@ io::Task<OfflineResult> manage_users(io::Host& host, const Options& options) {
   constexpr std::string_view kOnline = "use holdfast user";
   if (options.user_command == UserCommand::kList) {
     auto found = co_await find_users(host.disk, path);
-    if (!found) co_return OfflineResult{.refused = found.error().message};
+    if (!found) co_return OfflineResult{.refused = found.error().message, .why = found.error().code};
     co_return OfflineResult{.sound = true, .text = listed(*found)};
   }
   auto lock = co_await lock_directory(host.disk, path);
-  if (!lock) co_return OfflineResult{.refused = reason(lock.error(), kOnline)};
+  if (!lock) co_return OfflineResult{.refused = reason(lock.error(), kOnline), .why = lock.error().code};
   auto found = co_await find_users(host.disk, path);
-  if (!found) co_return OfflineResult{.refused = found.error().message};
+  if (!found) co_return OfflineResult{.refused = found.error().message, .why = found.error().code};
+  Result<> done = co_await settle_users(host.disk, path, *found);
   Users users = found->users ? std::move(*found->users) : new_users(host.random);
-  Result<> done = co_await settle_users(host.disk, path, found->number);
   if (done) done = change(options, host.random, users);
   if (done) done = co_await write_users(host.disk, path, found->number, users);
-  if (!done) co_return OfflineResult{.refused = done.error().message};
+  if (!done) co_return OfflineResult{.refused = done.error().message, .why = done.error().code};
   constexpr std::string_view kDone[] = {"added", "removed", "given another password"};
   co_return OfflineResult{
       .sound = true, .text = fmt::format("{} was {}\n", options.user, kDone[std::to_underlying(options.user_command)])};

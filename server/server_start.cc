@@ -26,7 +26,7 @@ io::Task<Result<std::unique_ptr<Server>>> Server::open(io::Host& host, Config co
   HF_CO_TRY(engine, co_await core::Engine::open(host, config.engine));
   Result<FoundUsers> found = co_await find_users(host.disk, path);
   Result<> fit = found ? check_required(config, *found) : Result<>(holdfast::fail(found));
-  if (fit) fit = co_await settle_users(host.disk, path, found->number);
+  if (fit) fit = co_await settle_users(host.disk, path, *found);
   if (!fit) {
     (void)co_await engine->stop();
     co_return holdfast::fail(std::move(fit));

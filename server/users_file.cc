@@ -66,16 +66,17 @@ io::Task<Result<FoundUsers>> find_users(io::Disk& disk, std::string data_path) {
   co_return out;
 }
 
-io::Task<Result<>> settle_users(io::Disk& disk, std::string data_path, uint64_t number) {
-  if (number > 0) {
-    HF_CO_TRY(file, co_await disk.open(path_of(data_path, number), io::Open::kReadWrite));
-    HF_CO_CHECK_OK(co_await file->sync());
+io::Task<Result<>> settle_users(io::Disk& disk, std::string data_path, FoundUsers& found) {
+  if (found.users && !MUTANT("users-believed-unsynced")) {
+    Result<> written = co_await write_users(disk, data_path, found.number, *found.users);
+    if (written) ++found.number;
+    if (!written && written.error().code != Code::kDiskFull) co_return written;
   }
   HF_CO_TRY(entries, co_await disk.list(data_path));
-  bool left = number > 0;
+  bool left = false;
   for (const io::DirEntry& e : entries) {
     std::optional<uint64_t> n = number_of(e.name);
-    if (e.name != kNew && (!n || *n >= number)) continue;
+    if (e.name != kNew && (!n || *n >= found.number)) continue;
     HF_CO_CHECK_OK(co_await remove_if_there(disk, data_path + "/" + e.name));
     left = true;
   }

@@ -31,7 +31,7 @@ PathStreams& SimNetwork::path(Node& from, Node& to) {
     };
     p = std::make_unique<PathStreams>(
         PathStreams{stream("time"), stream("partial"), stream("stall"),
-                    stream("reset"), stream("half-close"), stream("drop")});
+                    stream("reset"), stream("half-close"), stream("drop"), stream("corrupt")});
   }
   return *p;
 }

@@ -111,6 +111,14 @@ constexpr std::array kMutants = {
     Mutant{"collection-id-reused", "own", kSync, "a collection that is made gets the id of one that was dropped"},
     Mutant{"drop-hides-from-older-snapshots", "own", kSync, "a snapshot from before a drop no longer sees the collection"},
     Mutant{"count-ignores-deletes", "own", kSync, "the count of a collection does not go down"},
+    // Users and encryption.
+    Mutant{"frame-tag-not-compared", "own", "sealed-stream", "a frame is opened whatever its tag is"},
+    Mutant{"opener-accepts-any-counter", "own", "sealed-stream", "a frame may have any counter"},
+    Mutant{"auth-not-required", "own", "encrypted", "who has not logged in may do everything"},
+    Mutant{"read-only-may-write", "own", "encrypted", "nobody asks whether a user may only read"},
+    Mutant{"users-directory-not-synced", "own", "encrypted", "the name of the file of users is not synced"},
+    Mutant{"users-believed-unsynced", "own", "encrypted", "the file of users is believed as the page cache has it"},
+    Mutant{"users-not-synced", "own", "encrypted", "the file of users gets its name before it is synced"},
     // Cursors.
     Mutant{"cursor-reads-newest", "own", "cursors", "a page is taken at the newest version instead of the snapshot"},
     Mutant{"cursor-snapshot-let-go-early", "own", "cursors", "a cursor's snapshot is let go as soon as it has begun"},

@@ -47,7 +47,7 @@ std::optional<Buffer> opened(const AeadKey& key, Bytes message) {
 Buffer head(uint8_t ciphers) { return {kHandshakeMark, kHandshakeVersion, static_cast<char>(ciphers), 0}; }
 
 std::unexpected<Error> garbled() {
-  return fail(Code::kAuth, "the handshake was garbled on its way, or somebody changed it");
+  return fail(Code::kUnreachable, "the handshake was garbled on its way, or somebody changed it");
 }
 
 std::optional<Cipher> choose(uint8_t ciphers) {
