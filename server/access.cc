@@ -67,7 +67,6 @@ Result<> Access::may(const wire::Request& request) const {
       "--user NAME)";
   switch (kind_) {
     case Kind::kNobody:
-      if (MUTANT("auth-not-required")) break;
       return fail(Code::kAuth, std::string(kLogIn));
     case Kind::kRevoked:
       return fail(Code::kAuth, "this user was removed or changed; connect again");

@@ -66,14 +66,14 @@ Result<> check_verifier(const wire::Verifier& v) {
 wire::ServerHandshake::User Users::find(std::string_view name, wire::PasswordCost usual) const {
   HF_ASSERT(name.size() <= wire::kUserNameMax, "the handshake cuts names");
   const Padded wanted = padded(name);
-  wire::ServerHandshake::User out;
+  User nobody{.name = {}, .role = wire::Role::kReadOnly, .verifier = {}};
+  nobody.verifier.cost = usual;
   wire::Key salt = wire::hmac_sha256(secret_, {"salt", view(wanted)});
-  std::ranges::copy(Bytes(salt).substr(0, wire::kSaltBytes), out.verifier.salt.begin());
-  out.verifier.cost = usual;
-  out.verifier.key = wire::public_bytes(wire::hmac_sha256(secret_, {"verifier", view(wanted)}));
-  for (const User& u : users_)
-    if (wire::equal(view(padded(u.name)), view(wanted))) out = {.known = true, .verifier = u.verifier, .role = u.role};
-  return out;
+  std::ranges::copy(Bytes(salt).substr(0, wire::kSaltBytes), nobody.verifier.salt.begin());
+  nobody.verifier.key = wire::public_bytes(wire::hmac_sha256(secret_, {"verifier", view(wanted)}));
+  const User* found = &nobody;
+  for (const User& u : users_) found = wire::equal(view(padded(u.name)), view(wanted)) ? &u : found;
+  return {.known = found != &nobody, .verifier = found->verifier, .role = found->role};
 }
 
 const User* Users::look_up(std::string_view name) const {

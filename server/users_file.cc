@@ -67,7 +67,7 @@ io::Task<Result<FoundUsers>> find_users(io::Disk& disk, std::string data_path) {
 }
 
 io::Task<Result<>> settle_users(io::Disk& disk, std::string data_path, FoundUsers& found) {
-  if (found.users && !MUTANT("users-believed-unsynced")) {
+  if (found.users) {
     Result<> written = co_await write_users(disk, data_path, found.number, *found.users);
     if (written) ++found.number;
     if (!written && written.error().code != Code::kDiskFull) co_return written;

@@ -24,10 +24,10 @@ Users new_users(io::Random& random);
 /// there has none.
 io::Task<Result<FoundUsers>> find_users(io::Disk& disk, std::string data_path);
 
-/// Makes what was found durable: writes it again, under the next number, which `found` then has. (A dead process may have
-/// left it in the page cache alone; and when a sync of the directory failed in an earlier life, another one does nothing for
-/// the name that is there.) Removes what is left of earlier changes. On a full disk it stays as it is. Requires: the data
-/// directory's lock.
+/// Makes what was found durable: writes it again, under the next number, which `found` then has. (A dead process may
+/// have left it in the page cache alone; and when a sync of the directory failed in an earlier life, another one does
+/// nothing for the name that is there.) Removes what is left of earlier changes. On a full disk it stays as it is.
+/// Requires: the data directory's lock.
 io::Task<Result<>> settle_users(io::Disk& disk, std::string data_path, FoundUsers& found);
 
 /// Durable when it returns. `number` is the newest so far, or 0. After an error nobody knows which of the two counts at

@@ -139,18 +139,18 @@ enum class Fault : uint8_t {
   kNoDescriptor,
   kStepOutOfOrder,
   kCooperative,
-  kLatentError,     ///< a range became unreadable
-  kLostWrite,       ///< a synced write is not there after all
-  kMisdirected,     ///< what was written somewhere stands elsewhere
-  kOldBlock,        ///< a synced block shows what it held before
-  kHungDisk,        ///< an operation that never ends
+  kLatentError,  ///< a range became unreadable
+  kLostWrite,    ///< a synced write is not there after all
+  kMisdirected,  ///< what was written somewhere stands elsewhere
+  kOldBlock,     ///< a synced block shows what it held before
+  kHungDisk,     ///< an operation that never ends
   kPause,
   kClockDrift,
   kClockSkew,
   kClockJump,
-  kWiped,           ///< files are gone
-  kForeign,         ///< files of another node stand there
-  kStale,           ///< files are as they were earlier
+  kWiped,    ///< files are gone
+  kForeign,  ///< files of another node stand there
+  kStale,    ///< files are as they were earlier
   kNetCorrupt,
   kCount,
 };

@@ -23,8 +23,8 @@ namespace holdfast::chaos {
 
 class Durability {
  public:
-  /// Whose clients there are: of all workloads some; or those of Bulk, with few others beside them; or clients that log in,
-  /// and strangers.
+  /// Whose clients there are: of all workloads some; or those of Bulk, with few others beside them; or clients that log
+  /// in, and strangers.
   enum class Weight : uint8_t { kEven, kBulk, kGuarded };
   Durability(const SeedOptions& options, core::SyncMode mode, Weight weight = Weight::kEven);
   SeedResult run();

@@ -1,6 +1,7 @@
 // Guarded: what makes a simulated server one with users, as an operator would, and who its clients are.
 //
-// Place in the system: for suites whose connections are encrypted by our own handshake, with passwords that cost little.
+// Place in the system: for suites whose connections are encrypted by our own handshake, with passwords that cost
+// little.
 #pragma once
 
 #include "chaos/oracle/ledger.h"

@@ -24,10 +24,18 @@ io::Task<void> Strangers::run_client(io::Host& host, int index) {
     uint64_t number = static_cast<uint64_t>(index) * 1000 + n;
     client::LoginOptions login = options_.writer;
     switch (own.below(4)) {
-      case 0: co_await attempt(host, std::nullopt, number); continue;
-      case 1: login.password = wire::SecretText("a guess"); break;
-      case 2: login.user = "nobody"; break;
-      case 3: login = options_.reader; break;
+      case 0:
+        co_await attempt(host, std::nullopt, number);
+        continue;
+      case 1:
+        login.password = wire::SecretText("a guess");
+        break;
+      case 2:
+        login.user = "nobody";
+        break;
+      case 3:
+        login = options_.reader;
+        break;
     }
     co_await attempt(host, login, number);
   }
@@ -36,7 +44,11 @@ io::Task<void> Strangers::run_client(io::Host& host, int index) {
 io::Task<void> Strangers::attempt(io::Host& host, std::optional<client::LoginOptions> login, uint64_t number) {
   ++attempts_;
   bool reads = login && login->user == options_.reader.user;
-  client::Client client(host, {.server = options_.server, .login = std::move(login), .connections = 1, .timeout = options_.timeout, .max_attempts = 2});
+  client::Client client(host, {.server = options_.server,
+                               .login = std::move(login),
+                               .connections = 1,
+                               .timeout = options_.timeout,
+                               .max_attempts = 2});
   (void)co_await client.collection(kCollection).insert_one(document(number));
   auto seen = co_await client.collection("docs").find("\x80", {.limit = 3});
   if (seen && seen->value.size() > 0 && !reads) ledger_.violation("somebody who did not log in was shown documents");
@@ -44,7 +56,11 @@ io::Task<void> Strangers::attempt(io::Host& host, std::optional<client::LoginOpt
 }
 
 io::Task<bool> Strangers::verify(io::Host& host) {
-  client::Client client(host, {.server = options_.server, .login = options_.writer, .connections = 1, .timeout = seconds(30), .max_attempts = 20});
+  client::Client client(host, {.server = options_.server,
+                               .login = options_.writer,
+                               .connections = 1,
+                               .timeout = seconds(30),
+                               .max_attempts = 20});
   auto left = co_await client.collection(kCollection).count();
   co_await client.close();
   if (left && left->value > 0) ledger_.violation(fmt::format("{} documents were inserted by who may not", left->value));

@@ -1,5 +1,5 @@
-// Strangers: who tries to get in without a password, with a wrong one, or to write as a reader; and who looks, as somebody
-// who may, whether any of it had an effect.
+// Strangers: who tries to get in without a password, with a wrong one, or to write as a reader; and who looks, as
+// somebody who may, whether any of it had an effect.
 //
 // Place in the system: beside Crud; runs over any io::Host through the client library. What they are answered proves
 // nothing, since a plaintext answer may be garbled on its way: judged is what they got to see or left behind.

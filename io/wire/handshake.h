@@ -139,8 +139,8 @@ class ClientHandshake final : public Handshake {
   /// The first message.
   Buffer hello();
   size_t wanted() const override;
-  /// Errors: kAuth (a wrong name or password, a cost out of bounds), kUnreachable (bad bytes), kUnsupported, and those of `trust` and
-  /// `derive`.
+  /// Errors: kAuth (a wrong name or password, a cost out of bounds), kUnreachable (bad bytes), kUnsupported, and those
+  /// of `trust` and `derive`.
   Result<Buffer> take(Bytes message) override;
   FrameKeys keys() const override;
   /// Once it has succeeded.

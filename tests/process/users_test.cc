@@ -28,16 +28,21 @@ class Users : public testing::Test {
   std::string data() const { return scratch_.path("data"); }
   std::string file(const char* name) const { return "'" + scratch_.path(name) + "'"; }
 
-  Ran offline(const std::string& arguments) { return run(scratch_, "holdfastd user " + arguments + " --data-path '" + data() + "'"); }
+  Ran offline(const std::string& arguments) {
+    return run(scratch_, "holdfastd user " + arguments + " --data-path '" + data() + "'");
+  }
   void add_ada() {
     Ran r = offline("add ada --password-file " + file("pw"));
     ASSERT_EQ(r.exit, 0) << r.out << r.err;
   }
   void serve(std::vector<std::string> flags = {}) { server_.emplace(data(), std::move(flags)); }
   /// As nobody.
-  Ran plain(const std::string& arguments) { return run(scratch_, "holdfast --connect localhost:" + server_->port() + " " + arguments); }
+  Ran plain(const std::string& arguments) {
+    return run(scratch_, "holdfast --connect localhost:" + server_->port() + " " + arguments);
+  }
   Ran as(const std::string& user, const std::string& arguments, const char* password = "pw") {
-    return plain("--known-servers " + file("known") + " --user " + user + " --password-file " + file(password) + " " + arguments);
+    return plain("--known-servers " + file("known") + " --user " + user + " --password-file " + file(password) + " " +
+                 arguments);
   }
   /// All the bytes under the data directory.
   std::string everything_stored() {
@@ -59,7 +64,8 @@ TEST_F(Users, AnAddressForOthersIsRefusedUntilThereIsSomebodyToLogIn) {
   EXPECT_FALSE(std::filesystem::exists(data())) << "nothing was made";
   add_ada();
   // It starts now; and ends by itself, since its input to say so is a signal.
-  Ran started = run(scratch_, "timeout --preserve-status -s TERM 3 holdfastd --port 0.0.0.0:0 --data-path '" + data() + "'");
+  Ran started =
+      run(scratch_, "timeout --preserve-status -s TERM 3 holdfastd --port 0.0.0.0:0 --data-path '" + data() + "'");
   EXPECT_TRUE(started.out.contains("ready on 0.0.0.0:")) << started.out << started.err;
 }
 
@@ -94,8 +100,10 @@ TEST_F(Users, AreManagedWhileTheServerRuns) {
   EXPECT_EQ(as("bob", "find c '{}'", "other").out, "{\"_id\":1}\n");
   EXPECT_TRUE(as("bob", "insert c '{\"_id\":2}'", "other").err.starts_with("holdfast: read_only: bob may only read"));
   EXPECT_TRUE(as("bob", "user remove ada", "other").err.starts_with("holdfast: read_only: "));
-  EXPECT_TRUE(as("ada", "user add bob --new-password-file " + file("other")).err.starts_with("holdfast: duplicate_key: "));
-  EXPECT_TRUE(as("ada", "user remove ada").err.starts_with("holdfast: bad_request: ada is the last user of role read-write"));
+  EXPECT_TRUE(
+      as("ada", "user add bob --new-password-file " + file("other")).err.starts_with("holdfast: duplicate_key: "));
+  EXPECT_TRUE(
+      as("ada", "user remove ada").err.starts_with("holdfast: bad_request: ada is the last user of role read-write"));
   EXPECT_EQ(as("ada", "user passwd bob --new-password-file " + file("pw")).out, "bob was given another password\n");
   EXPECT_EQ(as("bob", "count c", "other").exit, 1);
   EXPECT_EQ(as("bob", "count c").out, "1\n");
@@ -149,7 +157,8 @@ TEST_F(Users, ADamagedFileOfThemRefusesTheStart) {
   write_file(path, bytes);
   Ran refused = run(scratch_, "timeout 60 holdfastd --port 0 --data-path '" + data() + "'");
   EXPECT_EQ(refused.exit, 3);
-  EXPECT_TRUE((refused.out + refused.err).contains("USERS.1, which says who may log in, cannot be used")) << refused.out << refused.err;
+  EXPECT_TRUE((refused.out + refused.err).contains("USERS.1, which says who may log in, cannot be used"))
+      << refused.out << refused.err;
   EXPECT_EQ(offline("list").exit, 3);
   EXPECT_EQ(offline("add eve --password-file " + file("pw")).exit, 3) << "nothing is built on it";
 }
@@ -179,7 +188,8 @@ TEST_F(Users, NoSecretShowsAnywhere) {
   wire::Key psk = wire::psk_of("admin", secret);
   EXPECT_TRUE(log.contains("failed to log in")) << log;
   for (const std::string& text : {log, stored, read_file(scratch_.path("known"))}) {
-    for (const std::string& password : {secret, std::string(kPassword), std::string(kOther)}) EXPECT_FALSE(text.contains(password));
+    for (const std::string& password : {secret, std::string(kPassword), std::string(kOther)})
+      EXPECT_FALSE(text.contains(password));
     EXPECT_FALSE(text.contains(Bytes(psk)));
     EXPECT_FALSE(text.contains(to_hex(psk)));
   }

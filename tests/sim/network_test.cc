@@ -135,7 +135,8 @@ TEST(SimNetwork, GarblingChangesOneBitOfAWrite) {
   const std::string right = expected(100);
   ASSERT_EQ(p.sent.got.size(), right.size());
   uint64_t bits = 0;
-  for (size_t i = 0; i < right.size(); ++i) bits += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(p.sent.got[i] ^ right[i])));
+  for (size_t i = 0; i < right.size(); ++i)
+    bits += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(p.sent.got[i] ^ right[i])));
   EXPECT_GT(bits, 5u);
   EXPECT_LE(bits, p.world.counts()[Fault::kNetCorrupt]) << "the answer may be hit too";
 }

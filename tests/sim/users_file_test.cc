@@ -1,5 +1,5 @@
-// The file of users on a simulated disk: whatever a crash leaves, it is the old state or the new one, and once a change was
-// told to be done it is the new one.
+// The file of users on a simulated disk: whatever a crash leaves, it is the old state or the new one, and once a change
+// was told to be done it is the new one.
 #include "server/users_file.h"
 
 #include <gtest/gtest.h>
@@ -89,7 +89,8 @@ TEST(UsersFile, IsThereOrNotWhenItIsFirstMade) {
   for (uint64_t k = 1; k <= making + 1; ++k) {
     Lived made = live(std::make_unique<DiskModel>(kQuota), Act::kMake, k <= making ? k : 0);
     Found found = after_power_loss(*made.disk);
-    for (const std::string& who : found) EXPECT_TRUE(who == "nobody" || who == "ada") << who << ", crashed before operation " << k;
+    for (const std::string& who : found)
+      EXPECT_TRUE(who == "nobody" || who == "ada") << who << ", crashed before operation " << k;
     if (made.done) EXPECT_EQ(found, Found{"ada"});
   }
 }
@@ -102,12 +103,25 @@ TEST(UsersFile, IsTheOldOneOrTheNewOneAfterAChangeThatCrashed) {
   for (uint64_t k = 1; k <= changing + 1; ++k) {
     Lived changed = live(made.disk->clone(), Act::kChange, k <= changing ? k : 0);
     Found found = after_power_loss(*changed.disk);
-    for (const std::string& who : found) EXPECT_TRUE(who == "ada" || who == "bob") << who << ", crashed before operation " << k;
+    for (const std::string& who : found)
+      EXPECT_TRUE(who == "ada" || who == "bob") << who << ", crashed before operation " << k;
     if (changed.done) EXPECT_EQ(found, Found{"bob"}) << "who was removed came back";
     old_seen = old_seen || found.contains("ada");
     new_seen = new_seen || found.contains("bob");
   }
   EXPECT_TRUE(old_seen && new_seen);
+}
+
+/// The sync of its directory may have failed in an earlier life: then no further sync makes the name durable.
+TEST(UsersFile, IsWrittenAnewUnderTheNextNumberAtEveryStart) {
+  Lived made = live(std::make_unique<DiskModel>(kQuota), Act::kMake);
+  for (int start = 1; start <= 3; ++start) {
+    Lived settled = live(made.disk->clone(), Act::kSettle);
+    std::string now = "/data/USERS." + std::to_string(start + 1);
+    EXPECT_TRUE(settled.disk->find(now)) << now;
+    EXPECT_FALSE(settled.disk->find("/data/USERS." + std::to_string(start)));
+    made = live(std::move(settled.disk), Act::kSettle, 1);
+  }
 }
 
 /// What was read after a process death, and settled, stays so through a power loss.
