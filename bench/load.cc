@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <thread>
 
 #include "bench/child.h"
+#include "io/wire/handshake.h"
 #include "io/wire/reply.h"
 #include "io/wire/request.h"
 
@@ -163,15 +165,55 @@ struct Connection {
   uint64_t next_id = 1;
   uint64_t session = 0;  ///< of numbered requests, whose numbers are their ids
   Buffer out;
+  std::optional<wire::FrameSealer> sealer;  // of an encrypted one
+  std::optional<wire::FrameOpener> opener;
 };
 
-void send_all(Connection& c) {
-  for (size_t done = 0; done < c.out.size();) {
-    ssize_t n = send(c.fd, c.out.data() + done, c.out.size() - done, MSG_NOSIGNAL);
+void send_all(int fd, Buffer& out) {
+  for (size_t done = 0; done < out.size();) {
+    ssize_t n = send(fd, out.data() + done, out.size() - done, MSG_NOSIGNAL);
     if (n <= 0) die("the server closed a connection");
     done += static_cast<size_t>(n);
   }
-  c.out.clear();
+  out.clear();
+}
+
+void log_in(const Load& load, Connection& c) {
+  wire::ClientHandshake::Options options{
+      .user = load.user,
+      .ephemeral = {},
+      .ciphers = wire::usual_ciphers(wire::aes_unit()),
+      .unit = wire::aes_unit(),
+      .least = wire::kLeastCost,
+      .most = {.passes = 16, .memory_kib = 1 << 20},
+      .trust = [](const wire::Public&) { return Result<>(); },
+      .derive = [&](Bytes salt, wire::PasswordCost cost) { return wire::argon2id(load.password, salt, cost); }};
+  if (getrandom(options.ephemeral.bytes().data(), wire::Key::kSize, 0) != wire::Key::kSize) die("no entropy");
+  wire::ClientHandshake handshake(std::move(options));
+  Buffer message = handshake.hello();
+  while (handshake.wanted() > 0) {
+    send_all(c.fd, message);
+    Buffer answer(handshake.wanted(), '\0');
+    if (recv(c.fd, answer.data(), answer.size(), MSG_WAITALL) != static_cast<ssize_t>(answer.size()))
+      die("the server closed a connection");
+    Result<Buffer> next = handshake.take(answer);
+    if (!next) die(next.error().text());
+    message = std::move(*next);
+  }
+  c.sealer.emplace(handshake.keys().style, handshake.keys().send);
+  c.opener.emplace(handshake.keys().style, handshake.keys().receive);
+}
+
+void open_connection(const Load& load, Connection& c, int depth) {
+  c.fd = connect_to(load);
+  if (!load.user.empty()) log_in(load, c);
+  c.sent.resize(static_cast<size_t>(depth));
+  c.documents.resize(c.sent.size());
+}
+
+/// Seals what was appended from `start`.
+void seal(Connection& c, size_t start) {
+  if (c.sealer) c.sealer->seal(c.out, start);
 }
 
 void take_replies(const Load& load, Connection& c, Worker& w, int& free_slots) {
@@ -185,6 +227,8 @@ void take_replies(const Load& load, Connection& c, Worker& w, int& free_slots) {
     Result<std::optional<Bytes>> frame = c.reader.next();
     if (!frame) die(frame.error().text());
     if (!*frame) return;
+    if (c.opener) *frame = c.opener->open(c.reader.payload());
+    if (!*frame) die("a reply does not open");
     uint64_t id = echo_id++;
     if (load.kind != Kind::kEcho) {
       Result<wire::Reply> reply = wire::parse_reply(**frame);
@@ -205,7 +249,7 @@ void open_session(const Load& load, Connection& c) {
   wire::RequestWriter w(c.out, {.id = 0, .op = Op::kOpenSession, .collection = load.collection});
   w.args().map(0);
   if (!w.end()) die("a request is too large");
-  send_all(c);
+  send_all(c.fd, c.out);
   for (;;) {
     Result<std::optional<Bytes>> frame = c.reader.next();
     if (!frame) die(frame.error().text());
@@ -232,9 +276,7 @@ void work(const Load& load, int index, std::atomic<uint64_t>& numbers, std::atom
   int epoll = epoll_create1(0);
   for (size_t i = 0; i < connections.size(); ++i) {
     Connection& c = connections[i];
-    c.fd = connect_to(load);
-    c.sent.resize(static_cast<size_t>(load.depth));
-    c.documents.resize(c.sent.size());
+    open_connection(load, c, load.depth);
     if (load.kind == Kind::kInsertNumbered) open_session(load, c);
     epoll_event e{};
     e.events = EPOLLIN;
@@ -248,11 +290,13 @@ void work(const Load& load, int index, std::atomic<uint64_t>& numbers, std::atom
       while (free_slots[i] > 0) {
         uint64_t id = c.next_id++;
         size_t slot = id % c.sent.size();
+        size_t start = c.out.size();
         c.documents[slot] = requests.next(c.out, id, numbers.fetch_add(1, std::memory_order_relaxed), c.session);
+        seal(c, start);
         c.sent[slot] = now_s();
         --free_slots[i];
       }
-      if (!c.out.empty()) send_all(c);
+      if (!c.out.empty()) send_all(c.fd, c.out);
     }
     if (connections.size() == 1) {
       take_replies(load, connections[0], w, free_slots[0]);
@@ -320,9 +364,7 @@ Figures run(const Load& load) {
 
 void preload(const Load& load, uint64_t n) {
   Connection c;
-  c.fd = connect_to(load);
-  c.sent.resize(8);
-  c.documents.resize(8);
+  open_connection(load, c, 8);
   Requests requests(load, 1);
   Worker w;
   int free_slots = 8;
@@ -330,8 +372,10 @@ void preload(const Load& load, uint64_t n) {
   for (uint64_t first = 0; first < n; first += kBatch) {
     while (free_slots == 0) take_replies(load, c, w, free_slots);
     --free_slots;
+    size_t start = c.out.size();
     requests.insert_many(c.out, c.next_id++, first, std::min(kBatch, n - first));
-    send_all(c);
+    seal(c, start);
+    send_all(c.fd, c.out);
   }
   while (free_slots < 8) take_replies(load, c, w, free_slots);
   close(c.fd);

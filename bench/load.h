@@ -21,6 +21,8 @@ struct Load {
   uint64_t ids = 100'000;   ///< find, update, upsert: ids 0 … ids - 1 are there
   uint64_t first_id = 0;    ///< insert: where the ids of this run begin, so that runs do not meet
   std::string collection = "bench";
+  std::string user;  ///< logs in by our own handshake, on every connection; empty: plaintext
+  std::string password;
 };
 
 struct Figures {

@@ -7,7 +7,9 @@
 #include "bench/echo.h"
 #include "bench/filters.h"
 #include "bench/load.h"
+#include "bench/timing.h"
 #include "bench/transactions.h"
+#include "io/wire/crypto.h"
 
 using namespace holdfast::bench;
 
@@ -30,6 +32,8 @@ int main(int argc, char** argv) {
   one->add_option("--ids", load.ids, "find-by-id and update-one pick among this many")->capture_default_str();
   one->add_option("--first-id", load.first_id, "Where the ids that are inserted begin")->capture_default_str();
   one->add_option("--collection", load.collection, "Collection")->capture_default_str();
+  one->add_option("--user", load.user, "Log in as this user, on every connection");
+  one->add_option("--password", load.password, "Its password");
   one->add_option("--preload", fill, "First insert this many documents");
 
   CompareOptions compared;
@@ -63,11 +67,18 @@ int main(int argc, char** argv) {
   transactions->add_option("--workers", transacted.workers, "Workers")->capture_default_str();
   transactions->add_option("--hot", transacted.hot, "Documents of the contended rows")->capture_default_str();
 
+  TimingOptions timed;
+  auto* timing = app.add_subcommand(
+      "timing", "Look for differences in time that would tell a secret: where a proof differs, whether a user exists");
+  timing->add_option("--samples", timed.samples, "Samples of each class")->capture_default_str();
+
   size_t answer_bytes = 40;
   auto* echo = app.add_subcommand("echo", "Be the echo server that comparisons measure against");
   echo->add_option("--answer-bytes", answer_bytes, "Bytes per answer")->capture_default_str();
 
   CLI11_PARSE(app, argc, argv);
+  holdfast::wire::prefer_fast_crypto();
+  if (*timing) measure_timing(timed);
   if (*echo) serve_echo(answer_bytes);
   if (*against) {
     compared.self = "/proc/self/exe";

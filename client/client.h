@@ -7,6 +7,9 @@
 //     auto found = co_await cities.find_by_id("Riga");              // Result<Answer<optional<Buffer>>>
 //     co_await client.close();
 //
+// With Options::login every connection is encrypted and belongs to a user. Hashing the password takes a tenth of a
+// second or more of this core, once for all connections.
+//
 // Place in the system: above io's host interfaces and io/wire, so it runs in production and in the simulator unchanged.
 // Documents, queries and ids are raw MessagePack; nothing is decoded on the way.
 //
@@ -32,6 +35,7 @@
 // it is destroyed, close() is awaited; only a simulated crash destroys it without.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,12 +47,30 @@
 #include "io/base/ids.h"
 #include "io/base/time.h"
 #include "io/host.h"
+#include "io/wire/handshake.h"
 #include "io/wire/operation.h"
 
 namespace holdfast::client {
 
+/// As whom a client connects. Every connection is then encrypted, by our own handshake (server/PROTOCOL.md).
+struct LoginOptions {
+  std::string user;  ///< see wire::check_user_name
+  wire::SecretText
+      password;  ///< leaves this process in no form that could be guessed at, if the server is the right one
+  /// The server's key. Without it the first server that answers is believed, and who is not the right one can guess at
+  /// the password from then on; later connections of this client must meet the same key.
+  std::optional<wire::Public> server_key;
+  /// Asked about a server's key besides; its error ends the attempt.
+  std::function<Result<>(const wire::Public& key)> trust;
+  /// Which cost of hashing the password is accepted: less would make guessing cheap, more could stop this process.
+  wire::PasswordCost least{.passes = 2, .memory_kib = 32 << 10};
+  wire::PasswordCost most{.passes = 16, .memory_kib = 1 << 20};
+  uint8_t ciphers = wire::usual_ciphers(wire::aes_unit());
+};
+
 struct Options {
   io::Endpoint server{"localhost", 6900};
+  std::optional<LoginOptions> login = std::nullopt;  ///< nothing: plaintext
   std::string database;                   ///< empty: the server's default
   size_t connections = 4;                 ///< the most that are opened; each is opened when first needed
   size_t max_in_flight = 128;             ///< requests under way per connection (the server takes 1,024)
@@ -162,6 +184,20 @@ class Client {
   io::Task<Result<Answer<VerifyPart>>> verify(Buffer cursor, uint64_t bytes);
   /// Returns once everything acknowledged before, to anyone, is durable.
   io::Task<Result<Stamp>> flush();
+
+  /// Lets `name` log in from now on; the password does not leave this process. Errors: kDuplicateKey.
+  io::Task<Result<Stamp>> add_user(std::string name, wire::SecretText password, wire::Role role,
+                                   wire::PasswordCost cost = {});
+  /// Gives it another password, and ends its connections. Errors: kNotFound.
+  io::Task<Result<Stamp>> change_password(std::string name, wire::SecretText password, wire::PasswordCost cost = {});
+  /// Lets it log in no more, and ends its connections. Errors: kNotFound.
+  io::Task<Result<Stamp>> remove_user(std::string name);
+  struct UserInfo {
+    std::string name;
+    std::string role;
+    std::string kept;  ///< "stored" or "--username"
+  };
+  io::Task<Result<Answer<std::vector<UserInfo>>>> list_users();
 
   io::Task<Result<Answer<bool>>> database_exists(std::string name);
   io::Task<Result<Answer<std::vector<std::string>>>> list_databases();

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "client/login.h"
+
 #include "io/base/assert.h"
 #include "io/base/probe.h"
 
@@ -56,6 +58,7 @@ std::unexpected<Error> unknown_outcome(const Call& call, std::string_view why, N
 Core::Core(io::Host& host, Options options)
     : host_(host), options_(std::move(options)), jitter_(host.random.entropy64()) {
   HF_ASSERT(options_.connections > 0 && options_.max_in_flight > 0, "a client without connections can do nothing");
+  std::shared_ptr<Login> login = options_.login ? std::make_shared<Login>(*options_.login) : nullptr;
   for (size_t i = 0; i < options_.connections; ++i)
     links_.push_back(
         std::make_shared<Link>(host_, LinkOptions{.server = options_.server,
@@ -63,7 +66,8 @@ Core::Core(io::Host& host, Options options)
                                                   .max_unsent_bytes = options_.max_unsent_bytes,
                                                   .connect_timeout = options_.connect_timeout,
                                                   .hello = hello_args(options_),
-                                                  .patience = std::min(options_.timeout, options_.connect_timeout)}));
+                                                  .patience = std::min(options_.timeout, options_.connect_timeout),
+                                                  .login = login}));
 }
 
 /// A number for a change; none when the server has no sessions.
@@ -149,7 +153,7 @@ io::Task<Result<Answer<Buffer>>> Core::exchange(const Call& call, Absent absent,
     // happened.
     if (lost && !changes_nothing(call) && !may_resend(call, number.any(), here.now() - first_sent))
       co_return unknown_outcome(call, error.message);
-    again = again && error.code != Code::kClosed && attempt < options_.max_attempts;
+    again = again && error.code != Code::kClosed && error.code != Code::kAuth && attempt < options_.max_attempts;
     Time resume = here.now() + backoff(attempt);
     if (again && resume < deadline) {
       SOMETIMES(lost, "client-sends-again-what-it-lost");

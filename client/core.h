@@ -21,6 +21,8 @@ class Core {
   io::Task<Result<Answer<Buffer>>> call(Call call, Absent absent = Absent::kIsAnError);
   io::Task<void> close();
   std::string generate_id();
+  /// Of the host.
+  void entropy(MutableBytes out) { host_.random.entropy(out); }
 
   const Options& options() const { return options_; }
 

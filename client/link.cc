@@ -46,38 +46,59 @@ io::Task<Result<>> Link::connect(Time deadline) {
   state_ = State::kConnecting;
   auto made =
       co_await host_.network.connect(options_.server, std::min(deadline, here.now() + options_.connect_timeout));
-  if (!made || closed_) {
-    state_ = State::kDown;
-    ++failed_dials_;
-    dial_error_ = closed_
-                      ? Error{Code::kClosed, "the client is closed"}
-                      : Error{Code::kUnreachable, fmt::format("no connection to {} ({}); is a server running there?",
-                                                              options_.server.text(), made.error().message)};
-    changed_.notify_all();
-    co_return std::unexpected(dial_error_);
-  }
+  if (!made && !closed_)
+    co_return dial_failed({Code::kUnreachable, fmt::format("no connection to {} ({}); is a server running there?",
+                                                           options_.server.text(), made.error().message)});
+  if (!made) co_return dial_failed({Code::kClosed, "the client is closed"});
   connection_ = std::move(*made);
-  reader_.reset();
-  unsent_.clear();
-  queue_.clear();
-  last_received_ = here.now();
-  answered_ = false;
-  refusal_.reset();
-  state_ = State::kUp;
-  writer_ended_ = false;
-  greet();
+  seals_.reset();
+  if (options_.login && !closed_) {
+    Result<> agreed = co_await shake_hands(std::min(deadline, here.now() + options_.connect_timeout));
+    if (!agreed && !closed_) {
+      Error& e = agreed.error();
+      bool final_word = e.code == Code::kAuth || e.code == Code::kUnsupported || e.code == Code::kOverloaded;
+      co_return dial_failed(final_word ? std::move(e)
+                                       : Error{Code::kUnreachable, fmt::format("no encrypted connection to {} ({})",
+                                                                               options_.server.text(), e.message)});
+    }
+  }
+  if (closed_) co_return dial_failed({Code::kClosed, "the client is closed"});
+  begin_life(here.now());
   here.spawn(write_loop(shared_from_this()));
   here.spawn(run(shared_from_this()));
   changed_.notify_all();
   co_return Result<>();
 }
 
+std::unexpected<Error> Link::dial_failed(Error error) {
+  connection_.reset();
+  state_ = State::kDown;
+  ++failed_dials_;
+  dial_error_ = std::move(error);
+  changed_.notify_all();
+  return std::unexpected(dial_error_);
+}
+
+void Link::begin_life(Time now) {
+  reader_.reset();
+  unsent_.clear();
+  queue_.clear();
+  last_received_ = now;
+  answered_ = false;
+  refusal_.reset();
+  state_ = State::kUp;
+  writer_ended_ = false;
+  greet();
+}
+
 /// Costs no round trip: it leaves together with the first request, and nobody waits for its answer.
 void Link::greet() {
+  size_t start = unsent_.size();
   wire::RequestWriter writer(unsent_, {.id = next_id_++, .op = wire::Op::kHello});
   writer.args().raw(options_.hello);
   bool fits = writer.end().has_value();
   HF_ASSERT(fits, "a hello is small");
+  seal_from(start);
 }
 
 io::Task<Result<>> Link::room(Time deadline) {
@@ -92,9 +113,11 @@ io::Task<Result<>> Link::room(Time deadline) {
 Result<std::shared_ptr<Link::Pending>> Link::enqueue(wire::RequestWriter::Head head, Bytes args, Time now,
                                                      uint64_t& id) {
   id = head.id = next_id_++;
+  size_t start = unsent_.size();
   wire::RequestWriter writer(unsent_, head);
   writer.args().raw(args);
   HF_CHECK_OK(writer.end());
+  seal_from(start);
   if (pending_.empty()) busy_since_ = now;
   auto pending = std::make_shared<Pending>();
   pending_.emplace(id, pending);
@@ -149,6 +172,11 @@ std::optional<Error> Link::take_replies() {
     auto payload = reader_.next();
     if (!payload) return payload.error();
     if (!*payload) return std::nullopt;
+    if (seals_) {
+      *payload = seals_->opener.open(reader_.payload());
+      SOMETIMES(!*payload, "client-refuses-a-sealed-frame");
+      if (!*payload) return Error{Code::kAuth, "what came was garbled on its way, or somebody changed it"};
+    }
     auto reply = wire::parse_reply(**payload);
     if (!reply) return reply.error();
     auto it = pending_.find(reply->id);
@@ -223,6 +251,7 @@ void Link::break_off() {
 
 void Link::close() {
   closed_ = true;
+  if (state_ == State::kConnecting && connection_) connection_->close();
   break_off();
   changed_.notify_all();
 }

@@ -19,8 +19,11 @@
 #include "io/wire/frame.h"
 #include "io/wire/reply.h"
 #include "io/wire/request.h"
+#include "io/wire/sealed_frames.h"
 
 namespace holdfast::client {
+
+class Login;
 
 struct LinkOptions {
   io::Endpoint server;
@@ -29,6 +32,7 @@ struct LinkOptions {
   Duration connect_timeout;
   Buffer hello;  ///< args of a hello that goes first on every connection: the server then knows that ids are matched
   Duration patience;  ///< silence after which a connection is given up when a request on it times out
+  std::shared_ptr<Login> login;  ///< null: plaintext
 };
 
 /// What became of one request on one connection.
@@ -72,6 +76,23 @@ class Link : public std::enable_shared_from_this<Link> {
 
   io::Task<Result<>> connect(Time deadline);
   io::Task<Result<>> room(Time deadline);
+  void begin_life(Time now);
+  std::unexpected<Error> dial_failed(Error error);
+
+  // link_handshake.cc
+  struct Watch {
+    io::Event over;
+    io::Event ended;
+  };
+  static constexpr size_t kRefusalBytesMax = 16 << 10;
+  static io::Task<void> close_at(std::shared_ptr<Link> self, Time deadline, Watch& watch);
+  io::Task<Result<>> shake_hands(Time deadline);
+  io::Task<Result<>> exchange_keys();
+  io::Task<Result<>> refused(Buffer begun);
+
+  void seal_from(size_t start) {
+    if (seals_) seals_->sealer.seal(unsent_, start);
+  }
   void greet();
   Result<std::shared_ptr<Pending>> enqueue(wire::RequestWriter::Head head, Bytes args, Time now, uint64_t& id);
   void forget(uint64_t id, Pending& pending, Time now);
@@ -97,6 +118,11 @@ class Link : public std::enable_shared_from_this<Link> {
   // One connection's life.
   std::unique_ptr<io::Connection> connection_;
   wire::FrameReader reader_{wire::kMaxReplySize};
+  struct Seals {
+    wire::FrameSealer sealer;
+    wire::FrameOpener opener;
+  };
+  std::optional<Seals> seals_;
   std::map<uint64_t, std::shared_ptr<Pending>> pending_;  ///< by request id
   uint64_t next_id_ = 1;
   Buffer unsent_;

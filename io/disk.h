@@ -57,9 +57,10 @@ class FileLock {
 };
 
 enum class Open : uint8_t {
-  kRead,       ///< must exist; read only
-  kReadWrite,  ///< must exist
-  kCreate,     ///< must not exist (kExists); read and write
+  kRead,           ///< must exist; read only
+  kReadWrite,      ///< must exist
+  kCreate,         ///< must not exist (kExists); read and write
+  kCreatePrivate,  ///< the same, for the eyes of the process's user alone
 };
 
 struct DirEntry {

@@ -23,6 +23,7 @@ class Answers {
 struct Call {
   ServerCore& core;
   Answers& answers;
+  const Access& access;
   wire::ReplyWriter::Framing framing = wire::ReplyWriter::Framing::kFrame;
   size_t reply_limit = wire::kMaxReplyPayload;
   wire::Request request{};

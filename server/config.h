@@ -7,6 +7,7 @@
 #include "core/engine.h"
 #include "io/network.h"
 #include "io/wire/frame.h"
+#include "io/wire/handshake.h"
 
 namespace holdfast::server {
 
@@ -31,7 +32,19 @@ struct Limits {
   Duration sweep = seconds(1);               ///< how often the bounds in time are looked at
   Duration linger = seconds(2);              ///< for a refused peer to read why
   uint32_t lingering = 64;  ///< refused connections that may linger at once; further ones are closed unanswered
+  uint32_t handshakes = 256;                 ///< under way at once on one core; further connections are closed
+  Duration handshake_time = seconds(10);     ///< for one to end
+  Duration failed_login_delay = seconds(1);  ///< before who failed to log in is told so
   Duration stop_grace = seconds(5);  ///< for requests under way and their replies when the server stops
+};
+
+/// Who may log in besides the stored users, and how.
+struct LoginConfig {
+  std::string username;       ///< --username; empty: none
+  wire::SecretText password;  ///< of that user
+  bool required = false;      ///< without any user the server does not start: other machines can reach it
+  wire::PasswordCost cost;    ///< of passwords that this server hashes, and of those of users that are not
+  uint8_t ciphers = wire::usual_ciphers(wire::aes_unit());  ///< that it agrees to
 };
 
 struct Config {
@@ -40,6 +53,7 @@ struct Config {
   std::string default_database = "default";  ///< of requests that name none
   std::vector<std::string> load_databases;   ///< looked for at the start; what is missing is logged
   Limits limits;
+  LoginConfig login;
 };
 
 }  // namespace holdfast::server

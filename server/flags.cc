@@ -17,8 +17,6 @@ struct Refused {
 
 // Flags that exist, in the original or in plans, and would do nothing here: better refused than believed.
 constexpr Refused kRefused[] = {
-    {"--username", "this version has no credentials; leave it out, and let only trusted machines reach the port"},
-    {"--password", "this version has no credentials; leave it out, and let only trusted machines reach the port"},
     {"--cache-mb", "documents are cached by the operating system; leave it out"},
     {"--compression", "this version stores documents as they are; leave it out"},
     {"--disable-crc", "checksums are always written and checked; leave it out"},
@@ -49,6 +47,10 @@ struct Given {
   bool insecure = false;
   bool debug = false;
   std::string offline_path = "./holdfast-data";
+  std::string password;
+  std::optional<std::string> password_file;
+  std::string user;
+  std::string role = "read-write";
   bool accept_loss = false;
   std::optional<std::string> record_disk;
   std::vector<std::string> mutants;
@@ -59,6 +61,26 @@ void declare_offline(CLI::App& app, Given& given) {
   auto* verify = app.add_subcommand("verify", "Check every byte of a data directory while no server runs there; changes nothing. Exit: 0 sound, 3 damaged or refused");
   auto* repair = app.add_subcommand("repair", "List what is damaged in a data directory; with --accept-loss, give it up so that the rest can be served. Exit: 0 sound "
                                               "or repaired, 3 damaged or refused");
+  auto* user = app.add_subcommand("user",
+                                  "Say who may log in, while no server runs there; holdfast user does the same while "
+                                  "one runs. Passwords are asked for, or come from "
+                                  "--password-file or the variable HOLDFAST_PASSWORD");
+  auto* add = user->add_subcommand("add", "Let somebody log in; from the first user on nobody else may do anything");
+  auto* passwd = user->add_subcommand("passwd", "Give a user another password");
+  auto* remove = user->add_subcommand("remove", "Let a user log in no more");
+  auto* list =
+      user->add_subcommand("list", "Print the users and their roles, and the key by which clients know this server");
+  user->require_subcommand(1);
+  for (CLI::App* command : {add, passwd, remove})
+    command->add_option("NAME", given.user, "The user's name: letters, digits, and _ . @ -")->required();
+  for (CLI::App* command : {add, passwd})
+    command->add_option("--password-file", given.password_file, "The file whose first line is the password");
+  add->add_option("--role", given.role, "read-write or read-only")
+      ->check(CLI::IsMember({"read-write", "read-only"}))
+      ->capture_default_str();
+  for (CLI::App* command : {add, passwd, remove, list})
+    command->add_option("--data-path", given.offline_path, "The directory; made when it is not there")
+        ->capture_default_str();
   for (CLI::App* command : {verify, repair}) command->add_option("--data-path", given.offline_path, "The directory")->capture_default_str();
   repair->add_flag("--accept-loss", given.accept_loss, "Give up what is listed, for good");
   app.require_subcommand(0, 1);
@@ -69,7 +91,14 @@ void declare(CLI::App& app, Given& given, Config& config) {
       ->capture_default_str();
   app.add_option("--port", given.port, "[HOST:]PORT to listen on; port 0 takes a free one")->capture_default_str();
   app.add_flag("--insecure", given.insecure,
-               "Allow an address that other machines can reach, though there are no credentials");
+               "Allow an address that other machines can reach, though there are no users");
+  app.add_option("--username", config.login.username,
+                 "A user besides the stored ones (holdfastd user add), and the only one that the original's clients "
+                 "can log in as");
+  app.add_option("--password", given.password,
+                 "That user's password; wiped from the list of processes, but better in a file");
+  app.add_option("--password-file", given.password_file,
+                 "The file whose first line is that user's password; the variable HOLDFAST_PASSWORD does too");
   app.add_option("--shards", given.shards, "Number of shards; fixed when the directory is made (256)")
       ->check(CLI::Range(1, 4096));
   app.add_option("--sync-mode", given.mode,
@@ -133,7 +162,39 @@ Result<> check_databases(const Config& config) {
   return {};
 }
 
+Result<Options> user_options(const CLI::App& user, const Given& given, Config config) {
+  Options out{.command = Command::kUser, .user = given.user, .password_file = given.password_file};
+  for (const auto& [name, command] : {std::pair("add", UserCommand::kAdd), std::pair("passwd", UserCommand::kPasswd),
+                                      std::pair("remove", UserCommand::kRemove), std::pair("list", UserCommand::kList)})
+    if (user.got_subcommand(name)) out.user_command = command;
+  if (out.user_command != UserCommand::kList) HF_CHECK_OK(wire::check_user_name(given.user));
+  if (given.offline_path.empty()) return fail(Code::kBadRequest, "--data-path: name a directory");
+  out.role = *wire::role_of(given.role);
+  config.engine.data_path = given.offline_path;
+  out.config = std::move(config);
+  return out;
+}
+
+/// Of the user of --username.
+Result<> check_login(const Given& given, Config& config) {
+  LoginConfig& login = config.login;
+  bool secret = !given.password.empty() || given.password_file;
+  if (login.username.empty() && secret)
+    return fail(Code::kBadRequest, "--password and --password-file are of --username; say whose password it is");
+  if (!given.password.empty() && given.password_file)
+    return fail(Code::kBadRequest, "--password and --password-file: give one of the two");
+  if (!login.username.empty()) HF_CHECK_OK(wire::check_user_name(login.username));
+  login.password = wire::SecretText(given.password);
+  return {};
+}
+
 Result<Options> options_of(const CLI::App& app, const Given& given, Config config) {
+  if (app.got_subcommand("user")) {
+    const CLI::App* user = app.get_subcommand("user");
+    if (app.count_all() > user->count_all() + 1)
+      return fail(Code::kBadRequest, "user takes its flags behind its name: holdfastd user add NAME --data-path DIR");
+    return user_options(*user, given, std::move(config));
+  }
   for (const auto& [name, command] : {std::pair("verify", Command::kVerify), std::pair("repair", Command::kRepair)}) {
     if (!app.got_subcommand(name)) continue;
     if (app.count_all() > app.get_subcommand(name)->count_all() + 1)
@@ -144,12 +205,8 @@ Result<Options> options_of(const CLI::App& app, const Given& given, Config confi
   }
   HF_CHECK_OK(refuse_unsupported(app));
   HF_TRY(endpoint, parse_endpoint(given.port));
-  if (!given.insecure && !is_loopback(endpoint))
-    return fail(
-        Code::kBadRequest,
-        fmt::format("--port {}: other machines can reach this address, and this version has no credentials; listen on "
-                    "localhost, or say --insecure when the network keeps strangers out",
-                    given.port));
+  config.login.required = !given.insecure && !is_loopback(endpoint);
+  HF_CHECK_OK(check_login(given, config));
   HF_CHECK_OK(check_databases(config));
   if (config.engine.convert_mode && given.mode.empty())
     return fail(Code::kBadRequest, "--convert-sync-mode: say which mode with --sync-mode");
@@ -160,7 +217,8 @@ Result<Options> options_of(const CLI::App& app, const Given& given, Config confi
   if (!given.mode.empty()) config.engine.mode = given.mode == "sync" ? core::SyncMode::kSync : core::SyncMode::kAsync;
   config.engine.journal.async_lag_max = milliseconds(static_cast<int64_t>(given.lag_ms));
   config.engine.journal.async_lag_bytes_max = given.lag_bytes;
-  return Options{.config = std::move(config),
+  return Options{.password_file = given.password_file,
+                 .config = std::move(config),
                  .cores = static_cast<uint16_t>(given.cores),
                  .debug = given.debug,
                  .record_disk = given.record_disk,

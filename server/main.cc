@@ -11,6 +11,7 @@
 #include "io/base/probe.h"
 #include "io/real/real_host.h"
 #include "io/real/recording_disk.h"
+#include "io/real/secrets.h"
 #include "server/flags.h"
 #include "server/offline.h"
 #include "server/server.h"
@@ -97,7 +98,8 @@ io::Task<void> serve(Run& run) {
   Result<std::unique_ptr<Server>> opened = co_await Server::open(run.host.host(), run.options.config);
   if (!opened) {
     run.log(io::Level::kError, opened.error().message);
-    run.exit_code = opened.error().code == Code::kInternal ? kInternal : kDataRefused;
+    Code code = opened.error().code;
+    run.exit_code = code == Code::kInternal ? kInternal : code == Code::kAuth ? kUsage : kDataRefused;
     co_return;
   }
   run.server = std::move(*opened);
@@ -147,6 +149,50 @@ Result<std::unique_ptr<real::OperationRecorder>> make_recorder(const Options& op
   return real::OperationRecorder::create(*options.record_disk);
 }
 
+constexpr const char* kPasswordVariable = "HOLDFAST_PASSWORD";
+
+Result<Buffer> ask_twice() {
+  HF_TRY(first, real::ask_secret("New password: "));
+  wire::SecretText wanted(std::move(first));
+  HF_TRY(second, real::ask_secret("The same again: "));
+  if (!wire::equal(wanted, second)) return fail(Code::kBadRequest, "the two passwords differ; nothing was changed");
+  return second;
+}
+
+// From where it comes, in this order: the argument, the file, the environment, the terminal (for user commands).
+Result<> find_password(Options& options) {
+  std::optional<Buffer> variable = real::take_secret_variable(kPasswordVariable);
+  if (!options.needs_password()) return {};
+  real::hide_memory();
+  wire::SecretText& password = options.config.login.password;
+  if (!password.empty()) return {};
+  if (options.password_file) {
+    HF_TRY(line, real::read_secret_file(*options.password_file));
+    password = wire::SecretText(std::move(line));
+  } else if (variable) {
+    password = wire::SecretText(std::move(*variable));
+  } else if (options.command == Command::kUser) {
+    HF_TRY(typed, ask_twice());
+    password = wire::SecretText(std::move(typed));
+  } else {
+    return fail(Code::kBadRequest, "--username needs a password: give --password-file FILE, or set HOLDFAST_PASSWORD");
+  }
+  return {};
+}
+
+// Everybody on the machine can read the arguments of a process.
+void wipe_passwords(std::span<char*> arguments) {
+  constexpr std::string_view kFlag = "--password";
+  bool next = false;
+  for (char* argument : arguments) {
+    std::string_view text = argument;
+    if (next) real::wipe_argument(argument);
+    next = text == kFlag;
+    if (text.starts_with(kFlag) && text.substr(kFlag.size()).starts_with('='))
+      real::wipe_argument(argument + kFlag.size() + 1);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -154,7 +200,13 @@ int main(int argc, char** argv) {
   fmt::print("{}", flags.output);
   fmt::print(stderr, "{}", flags.errors);
   if (!flags.options) return flags.exit_code;
+  wipe_passwords(std::span(argv + 1, static_cast<size_t>(argc - 1)));
   Options& options = *flags.options;
+  wire::prefer_fast_crypto();
+  if (Result<> found = find_password(options); !found) {
+    fmt::print(stderr, "holdfastd: {}\n", found.error().message);
+    return kUsage;
+  }
   std::string warning;
   if (options.command == Command::kServe) fit_connections_to_descriptors(options, warning);
   Result<std::unique_ptr<real::OperationRecorder>> recorder = make_recorder(options);

@@ -19,6 +19,9 @@ struct Metrics {
   uint64_t connections_refused = 0;  ///< beyond the limit
   uint64_t connections_stalled = 0;  ///< closed because the peer neither sent nor took what it had begun
   uint64_t connections_late = 0;     ///< closed instead of sending a reply that nobody waits for any more
+  uint64_t handshakes = 0;           ///< that ended well
+  uint64_t handshakes_refused = 0;   ///< too many at once, too slow, of a kind that cannot be, or garbled
+  uint64_t logins_failed = 0;        ///< wrong user name or password
   uint64_t requests = 0;
   uint64_t requests_under_way = 0;
   uint64_t bytes_received = 0;

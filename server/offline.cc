@@ -4,6 +4,7 @@
 
 #include "core/repair.h"
 #include "core/verify.h"
+#include "server/users_file.h"
 
 namespace holdfast::server {
 namespace {
@@ -44,9 +45,63 @@ io::Task<OfflineResult> repair(io::Host& host, const Options& options) {
   co_return out;
 }
 
+// --- Users.
+
+/// The directory, which users may be the first to need.
+io::Task<Result<std::unique_ptr<io::FileLock>>> lock_directory(io::Disk& disk, std::string path) {
+  Result<> made = co_await disk.make_dir(path);
+  if (!made && made.error().code != Code::kExists) co_return holdfast::fail(std::move(made));
+  co_return co_await disk.lock(path + "/LOCK");
+}
+
+Result<> change(const Options& options, io::Random& random, Users& users) {
+  if (options.user_command == UserCommand::kRemove) return users.remove(options.user);
+  bool adds = options.user_command == UserCommand::kAdd;
+  if (adds == (users.look_up(options.user) != nullptr))
+    return adds ? fail(Code::kDuplicateKey,
+                       fmt::format("there is a user {} already; change the password with user passwd", options.user))
+                : fail(Code::kNotFound, fmt::format("there is no user {}; user list says who there is", options.user));
+  std::array<char, wire::kSaltBytes> salt;
+  random.entropy(salt);
+  HF_TRY(verifier, wire::make_verifier(options.config.login.password, Bytes(salt.data(), salt.size()),
+                                       options.config.login.cost));
+  return adds ? users.add({.name = options.user, .role = options.role, .verifier = verifier})
+              : users.change(options.user, verifier);
+}
+
+std::string listed(const FoundUsers& found) {
+  if (!found.users) return "no users: whoever reaches the server may do everything\n";
+  std::string out = fmt::format("server key {}\n", wire::key_text(wire::x25519_public(found.users->key())));
+  for (const User& u : found.users->all()) out += fmt::format("{} {}\n", u.name, wire::name(u.role));
+  return out;
+}
+
+io::Task<OfflineResult> manage_users(io::Host& host, const Options& options) {
+  const std::string& path = options.config.engine.data_path;
+  constexpr std::string_view kOnline = "use holdfast user";
+  if (options.user_command == UserCommand::kList) {
+    auto found = co_await find_users(host.disk, path);
+    if (!found) co_return OfflineResult{.refused = found.error().message, .why = found.error().code};
+    co_return OfflineResult{.sound = true, .text = listed(*found)};
+  }
+  auto lock = co_await lock_directory(host.disk, path);
+  if (!lock) co_return OfflineResult{.refused = reason(lock.error(), kOnline), .why = lock.error().code};
+  auto found = co_await find_users(host.disk, path);
+  if (!found) co_return OfflineResult{.refused = found.error().message, .why = found.error().code};
+  Result<> done = co_await settle_users(host.disk, path, *found);
+  Users users = found->users ? std::move(*found->users) : new_users(host.random);
+  if (done) done = change(options, host.random, users);
+  if (done) done = co_await write_users(host.disk, path, found->number, users);
+  if (!done) co_return OfflineResult{.refused = done.error().message, .why = done.error().code};
+  constexpr std::string_view kDone[] = {"added", "removed", "given another password"};
+  co_return OfflineResult{
+      .sound = true, .text = fmt::format("{} was {}\n", options.user, kDone[std::to_underlying(options.user_command)])};
+}
+
 }  // namespace
 
 io::Task<OfflineResult> run_offline(io::Host& host, const Options& options) {
+  if (options.command == Command::kUser) co_return co_await manage_users(host, options);
   if (options.command == Command::kVerify) co_return co_await verify(host, options);
   co_return co_await repair(host, options);
 }

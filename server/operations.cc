@@ -61,6 +61,10 @@ constexpr Row kRows[] = {
     {wire::Op::kTxDeleteOne, tx_delete_one},
     {wire::Op::kTxCommit, tx_commit},
     {wire::Op::kTxRollback, tx_rollback},
+    {wire::Op::kUserAdd, user_add},
+    {wire::Op::kUserRemove, user_remove},
+    {wire::Op::kUserPasswd, user_passwd},
+    {wire::Op::kUserList, user_list},
 };
 
 constexpr size_t kNumbers = 256;
@@ -97,7 +101,9 @@ Result<> check_envelope(const wire::Request& r, Where where) {
 io::Task<void> begin(Call& call) {
   call.core.metrics.count_request(call.request.op);
   const Row& row = kByNumber[std::to_underlying(call.request.op)];
-  if (!row.handler) {
+  if (Result<> may = call.access.may(call.request); !may) {
+    call.fail(may.error());
+  } else if (!row.handler) {
     call.fail(unsupported(call.request.op));
   } else if (Result<> fits = check_envelope(call.request, row.where); !fits) {
     call.fail(fits.error());

@@ -84,4 +84,10 @@ io::Task<void> ping(Call& call);
 io::Task<void> stats(Call& call);
 io::Task<void> verify(Call& call);
 
+// operations_users.cc
+io::Task<void> user_add(Call& call);
+io::Task<void> user_remove(Call& call);
+io::Task<void> user_passwd(Call& call);
+io::Task<void> user_list(Call& call);
+
 }  // namespace holdfast::server

@@ -75,6 +75,9 @@ void add_metrics(FlatMap& out, const Metrics& m) {
   out.add("connections_refused", m.connections_refused);
   out.add("connections_stalled", m.connections_stalled);
   out.add("connections_late", m.connections_late);
+  out.add("handshakes", m.handshakes);
+  out.add("handshakes_refused", m.handshakes_refused);
+  out.add("logins_failed", m.logins_failed);
   out.add("requests", m.requests);
   out.add("requests_under_way", m.requests_under_way);
   out.add("bytes_received", m.bytes_received);
@@ -105,6 +108,7 @@ io::Task<void> batch(Call& call) {
     size_t spoken_for = replies.text().size() + (count - done + 1) * kReplyReserve;
     Call inner{.core = call.core,
                .answers = replies,
+               .access = call.access,
                .framing = wire::ReplyWriter::Framing::kNested,
                .reply_limit = call.reply_limit > spoken_for ? call.reply_limit - spoken_for : kReplyReserve};
     co_await run_inner(inner, request);

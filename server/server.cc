@@ -6,13 +6,19 @@
 
 namespace holdfast::server {
 
-Server::Server(std::unique_ptr<core::Engine> engine, io::Host& host, Config config)
+Server::Server(std::unique_ptr<core::Engine> engine, io::Host& host, Config config, FoundUsers users)
     : engine_(std::move(engine)),
-      facts_{.host = host, .config = std::move(config), .engine = *engine_, .started = host.clock.now()},
+      facts_{.host = host,
+             .config = std::move(config),
+             .engine = *engine_,
+             .started = host.clock.now(),
+             .logins = {.users = std::move(users.users), .psk = {}},
+             .users_file = users.number},
       tasks_(host.cores.executor(CoreId(0))) {}
 
-std::unique_ptr<Server> Server::around(std::unique_ptr<core::Engine> engine, io::Host& host, Config config) {
-  return std::unique_ptr<Server>(new Server(std::move(engine), host, std::move(config)));
+std::unique_ptr<Server> Server::around(std::unique_ptr<core::Engine> engine, io::Host& host, Config config,
+                                       FoundUsers users) {
+  return std::unique_ptr<Server>(new Server(std::move(engine), host, std::move(config), std::move(users)));
 }
 
 io::Task<Result<>> Server::listen() {
@@ -21,6 +27,7 @@ io::Task<Result<>> Server::listen() {
   if (!known.result) co_return holdfast::fail(std::move(known.result));
   facts_.mode = known.result->mode;
   facts_.server_id = known.result->server_id;
+  HF_CO_CHECK_OK(co_await open_logins());
   co_await look_for_databases();
   HF_CO_TRY(listener, co_await host.network.listen(facts_.config.listen));
   listener_ = std::move(listener);
@@ -28,6 +35,38 @@ io::Task<Result<>> Server::listen() {
     cores_.push_back(std::make_unique<ServerCore>(facts_, CoreId(i), cores_));
   for (const auto& core : cores_) host.cores.send(CoreId(0), core->id(), [&core = *core] { core.start(); });
   tasks_.spawn(accept_loop());
+  co_return Result<>();
+}
+
+// The user of --username, and a key for the server as soon as somebody may log in.
+io::Task<Result<>> Server::open_logins() {
+  const LoginConfig& login = facts_.config.login;
+  io::Host& host = facts_.host;
+  Logins& logins = facts_.logins;
+  if (!login.username.empty()) {
+    if (logins.users && logins.users->look_up(login.username))
+      co_return fail(
+          Code::kBadRequest,
+          fmt::format("--username {}: there is a stored user of that name; remove one of the two", login.username));
+    std::array<char, wire::kSaltBytes> salt;
+    host.random.entropy(salt);
+    HF_CO_TRY(psk, make_psk_login(login.username, login.password, Bytes(salt.data(), salt.size()), login.cost));
+    logins.psk = std::move(psk);
+    if (!logins.users) {
+      logins.users = new_users(host.random);
+      HF_CO_CHECK_OK(co_await write_users(host.disk, facts_.config.engine.data_path, facts_.users_file, *logins.users));
+      ++facts_.users_file;
+    }
+  }
+  if (logins.guarded() && !logins.psk && logins.users->all().empty())
+    host.log.log(io::Level::kWarning,
+                 "all users were removed, so nobody can log in; stop the server and add one: holdfastd user add NAME "
+                 "--data-path DIR");
+  if (logins.guarded()) {
+    std::string key = wire::key_text(wire::x25519_public(logins.users->key()));
+    host.log.log(io::Level::kInfo,
+                 fmt::format("whoever connects must log in; clients know this server by its key {}", key));
+  }
   co_return Result<>();
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "server/server_core.h"
+#include "server/users_file.h"
 
 namespace holdfast::server {
 
@@ -16,10 +17,12 @@ class Server {
   /// open(), then listen().
   static io::Task<Result<std::unique_ptr<Server>>> start(io::Host& host, Config config);
 
-  /// Opens the data directory and recovers. Errors: those of core::Engine::open.
+  /// Opens the data directory and recovers. Errors: those of core::Engine::open and find_users(); kAuth when users are
+  /// required (LoginConfig) and there are none.
   static io::Task<Result<std::unique_ptr<Server>>> open(io::Host& host, Config config);
-  /// A server for an engine that is open already.
-  static std::unique_ptr<Server> around(std::unique_ptr<core::Engine> engine, io::Host& host, Config config);
+  /// A server for an engine that is open already, with the users that the directory had.
+  static std::unique_ptr<Server> around(std::unique_ptr<core::Engine> engine, io::Host& host, Config config,
+                                        FoundUsers users = {});
   /// Listens, and serves from then on. After an error only stop() may be called. Errors: those of io::Network::listen
   /// and core::Engine::stats.
   io::Task<Result<>> listen();
@@ -43,13 +46,15 @@ class Server {
   uint64_t bytes_held() const;
 
  private:
-  Server(std::unique_ptr<core::Engine> engine, io::Host& host, Config config);
+  Server(std::unique_ptr<core::Engine> engine, io::Host& host, Config config, FoundUsers users);
   io::Task<void> look_for_databases();
   io::Task<void> accept_loop();
   io::Task<bool> pause_accepting(const Error& error);
   void hand_over(std::unique_ptr<io::Connection> connection, CoreId owner);
   io::Task<void> pass_by(ServerCore& core);
   io::Task<void> stop_core(ServerCore& core, uint32_t& unfinished);
+
+  io::Task<Result<>> open_logins();
 
   std::unique_ptr<core::Engine> engine_;
   ServerFacts facts_;

@@ -4,6 +4,7 @@
 
 #include "io/base/probe.h"
 #include "server/session.h"
+#include "server/users_file.h"
 
 namespace holdfast::server {
 namespace {
@@ -26,10 +27,12 @@ ServerCore::ServerCore(const ServerFacts& facts, CoreId id, std::vector<std::uni
       writes(share(facts, 4)),
       large_frames(share(facts, 2)),
       repeats(facts.config.limits.repeat_window, facts.config.limits.repeats),
+      logins(facts.logins),
       facts_(facts),
       id_(id),
       executor_(facts.host.cores.executor(id)),
-      all_(all) {}
+      all_(all),
+      users_file_(facts.users_file) {}
 
 // --- Connections.
 
@@ -209,6 +212,55 @@ io::Task<void> ServerCore::answer_repeat(Hash128 fingerprint, uint64_t broke_bef
   }
   bool may = repeats.take(fingerprint, executor_.now());
   facts_.host.cores.send(id_, asker, [&answer, may] { answer.set(may); });
+}
+
+// --- Users.
+
+io::Task<Result<>> ServerCore::change_users(UserChange change) {
+  auto make = [&first = *all_[0], change = std::move(change)] { return first.change_users_here(change); };
+  co_return co_await io::call_on<Result<>>(facts_.host.cores, CoreId(0), std::move(make));
+}
+
+io::Task<Result<>> ServerCore::change_users_here(UserChange change) {
+  co_await changing_users_.acquire(1);
+  Logins changed = logins;
+  if (!changed.users) changed.users = new_users(facts_.host.random);
+  Result<> done = apply(change, changed);
+  if (done) {
+    done = co_await write_users(facts_.host.disk, config().engine.data_path, users_file_, *changed.users);
+    ++users_file_;  // also after an error: the name may be taken
+  }
+  if (done) {
+    for (const auto& core : all_) {
+      auto make = [&core = *core, &users = *changed.users, &change] {
+        return core.adopt_users(users, change.user.name);
+      };
+      co_await io::call_on<bool>(facts_.host.cores, core->id(), make);
+    }
+  }
+  changing_users_.release(1);
+  co_return done;
+}
+
+io::Task<bool> ServerCore::adopt_users(Users users, std::string changed) {
+  logins.users = std::move(users);
+  each_session([&](Session& session) { session.users_changed(changed); });
+  co_return true;
+}
+
+void ServerCore::login_failed(std::string_view user, std::string_view peer, const Error& why) {
+  constexpr Duration kBetweenLines = seconds(10);
+  ++metrics.logins_failed;
+  Time now = executor_.now();
+  if (now - login_failure_told_ < kBetweenLines) {
+    ++login_failures_untold_;
+    return;
+  }
+  login_failure_told_ = now;
+  uint64_t untold = std::exchange(login_failures_untold_, 0);
+  std::string more = untold > 0 ? fmt::format(" ({} further failures since the last such line)", untold) : "";
+  log(io::Level::kWarning,
+      fmt::format("{} failed to log in{}{}: {}{}", peer, user.empty() ? "" : " as ", user, why.message, more));
 }
 
 Metrics ServerCore::metrics_now() const {

@@ -5,6 +5,7 @@
 #include "io/host.h"
 #include "server/budget.h"
 #include "server/config.h"
+#include "server/logins.h"
 #include "server/metrics.h"
 #include "server/repeats.h"
 
@@ -44,6 +45,8 @@ struct ServerFacts {
   Time started;
   core::SyncMode mode = core::SyncMode::kSync;
   uint64_t server_id = 0;
+  Logins logins = {};       ///< as they were at the start
+  uint64_t users_file = 0;  ///< the number of the newest then
 };
 
 class Session;
@@ -86,6 +89,12 @@ class ServerCore {
   /// Whether an insert that was refused as a duplicate is the repeat of such a one. True at most once for each. Requires
   /// that its own connection has not broken yet: of two that wait, the later waits for the earlier.
   io::Task<bool> may_repeat(Hash128 fingerprint);
+  /// Changes the stored users: the file first, then every core's copy; then the connections of who was removed or
+  /// changed end. Errors: those of apply() and write_users().
+  io::Task<Result<>> change_users(UserChange change);
+  /// Somebody failed to log in: counted, and logged, at most every ten seconds.
+  void login_failed(std::string_view user, std::string_view peer, const Error& why);
+
   /// What all cores have counted.
   io::Task<Metrics> total_metrics();
   Metrics metrics_now() const;
@@ -99,7 +108,9 @@ class ServerCore {
   BufferPool buffers;
   RepeatTable repeats;  ///< that of core 0 is the server's
   Metrics metrics;
-  bool notes_handshakes = true;   ///< an attempt to encrypt is logged once
+  Logins logins;                  ///< this core's copy
+  uint32_t handshakes = 0;        ///< under way
+  bool notes_handshakes = true;   ///< a handshake that cannot be is logged once
   uint32_t open_connections = 0;  ///< of the whole server; kept on core 0
 
  private:
@@ -107,6 +118,8 @@ class ServerCore {
   io::Task<void> run_refusal(std::unique_ptr<io::Connection> connection);
   static io::Task<void> tell(io::Connection& connection, Bytes text, io::Event& told);
   void count_down();
+  io::Task<Result<>> change_users_here(UserChange change);
+  io::Task<bool> adopt_users(Users users, std::string changed);
   io::Task<void> watch();
   io::Task<bool> ended_by(Time deadline);
   void warn_when_full();
@@ -128,6 +141,10 @@ class ServerCore {
   uint64_t broken_inserts_ = 0;
   io::WaitList insert_ended_;  ///< core 0: of those whose connection broke
   io::Event stopped_;
+  io::Semaphore changing_users_{1};  ///< core 0, as is what follows
+  uint64_t users_file_ = 0;          ///< the number of the newest
+  Time login_failure_told_ = {INT64_MIN / 2};
+  uint64_t login_failures_untold_ = 0;
   bool stopping_ = false;
   bool hurried_ = false;
   bool warned_ = false;

@@ -23,6 +23,8 @@ Session::Session(ServerCore& core, std::unique_ptr<io::Connection> connection)
     : core_(core), connection_(std::move(connection)), frames_(core.limits().request_bytes) {}
 
 io::Task<void> Session::run() {
+  // Who may do nothing before a handshake is given the time of one.
+  if (core_.logins.guarded()) handshake_until_ = core_.executor().now() + core_.limits().handshake_time;
   fibers_.start(core_.executor(), write_loop());
   co_await read_loop();
   while (under_way_ > 0 || unsent_ > 0) co_await changed_.wait();
@@ -54,7 +56,11 @@ io::Task<void> Session::read_loop() {
 io::Task<bool> Session::start_frames() {
   uint32_t started = 0;
   while (true) {
-    Result<std::optional<Bytes>> frame = frames_.next();
+    Result<std::optional<Bytes>> frame = next_frame();
+    if (!frame && seals_ && frame.error().code == Code::kAuth) {
+      break_off();
+      co_return false;
+    }
     if (!frame) {
       co_await refuse_frame(std::move(frame.error()));
       co_return false;
@@ -74,6 +80,17 @@ io::Task<bool> Session::start_frames() {
   co_return true;
 }
 
+// The next request. Of a sealed connection: opened; kAuth when it is not what the peer sealed next.
+Result<std::optional<Bytes>> Session::next_frame() {
+  Result<std::optional<Bytes>> frame = frames_.next();
+  if (!seals_ || !frame || !*frame) return frame;
+  std::optional<Bytes> message = seals_->opener.open(frames_.payload());
+  if (message) return message;
+  SOMETIMES(true, "sealed-frame-refused");
+  ++core_.metrics.handshakes_refused;
+  return fail(Code::kAuth, "a frame is not what the peer sealed next");
+}
+
 io::Task<bool> Session::read_more() {
   MutableBytes room = frames_.prepare();
   Result<size_t> n = co_await connection_->read_some(room);
@@ -90,10 +107,7 @@ io::Task<bool> Session::read_more() {
   }
   core_.metrics.bytes_received += *n;
   received_ += *n;
-  if (received_ == *n && room[0] == wire::kHandshakeMark) {
-    refuse_handshake();
-    co_return false;
-  }
+  if (received_ == *n) co_return co_await begin_connection(*n);
   frames_.commit(*n);
   co_return true;
 }
@@ -123,16 +137,6 @@ Session::Hold Session::price(Bytes payload) {
           .bytes = kRequestOverhead + (reserved_ > 0 ? 0 : payload.size())};
 }
 
-void Session::refuse_handshake() {
-  if (!std::exchange(core_.notes_handshakes, false)) return;
-  core_.log(
-      io::Level::kWarning,
-      fmt::format(
-          "{} asked for an encrypted connection, which this version does not offer; connect without user name and "
-          "password (further such attempts are not logged)",
-          connection_->peer()));
-}
-
 // Notes how long the peer takes for the frame that is arriving: the clock starts anew with every frame, and with every
 // so many bytes.
 void Session::note_progress(Progress progress) {
@@ -147,11 +151,12 @@ void Session::note_progress(Progress progress) {
 // A frame that is too large: says so, if the id can be told, and ends the connection, whose stream has lost its place.
 io::Task<void> Session::refuse_frame(Error error) {
   note_progress(Progress::kFrames);
-  std::optional<uint64_t> id = wire::peek_id(frames_.unfinished());
+  // Of a sealed frame nothing can be told before it is whole.
+  std::optional<uint64_t> id = seals_ ? 0 : wire::peek_id(frames_.unfinished());
   while (!id && !broken_ && frames_.unfinished().size() < kPeeked && co_await read_more())
     id = wire::peek_id(frames_.unfinished());
   if (!id || broken_) co_return;
-  Call call{.core = core_, .answers = *this};
+  Call call{.core = core_, .answers = *this, .access = access_};
   call.request.id = *id;
   call.fail(error);
   linger_until_ = core_.executor().now() + core_.limits().linger;
@@ -190,7 +195,7 @@ Session::Payload Session::keep(Bytes payload) {
 }
 
 Fiber Session::execute(Payload payload, Hold hold) {
-  Call call{.core = core_, .answers = *this};
+  Call call{.core = core_, .answers = *this, .access = access_};
   Result<> parsed = wire::parse_request(payload.detached ? payload.bytes : Bytes(payload.copy), call.request);
   call.silent = call.request.no_reply;
   if (!parsed) {
@@ -261,6 +266,10 @@ Buffer* Session::open() {
 }
 
 void Session::written(size_t bytes) {
+  if (seals_) {
+    seals_->sealer.seal(output_, output_.size() - bytes);
+    bytes += seals_->sealer.overhead();
+  }
   unsent_ += bytes;
   core_.requests.charge(bytes);
   output_ready_.notify_one();
@@ -324,6 +333,13 @@ void Session::insert_broke() {
     core_.insert_broke(std::exchange(last_insert_, std::nullopt)->fingerprint);
 }
 
+void Session::users_changed(std::string_view name) {
+  if (access_.is_open()) access_ = core_.logins.plain(from());
+  if (access_.name() != name) return;
+  access_ = Access::revoked();
+  finish();
+}
+
 void Session::finish() {
   finishing_ = true;
   something_ended();
@@ -331,6 +347,11 @@ void Session::finish() {
 
 void Session::watch(Time now, Duration patience) {
   if (now >= linger_until_) return connection_->close();
+  if (now >= handshake_until_) {
+    SOMETIMES(true, "handshake-takes-too-long");
+    if (received_ > 0) ++core_.metrics.handshakes_refused;
+    return break_off();
+  }
   Time since = std::min(frame_since_, write_since_);
   if (since == Time::never() || now - since <= patience || broken_) return;
   SOMETIMES(true, "stalled-connection-is-closed");

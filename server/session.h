@@ -14,7 +14,11 @@
 //  2. A request starts only when there is room: requests under way, unsent answers, bytes of this core (Limits). Else
 //     reading pauses, and TCP tells the client. What a request needs later (its answer) never waits for room.
 //  3. After a break nothing is started and nothing is written; what runs in the engine ends there.
-//  4. Idle, it holds its coroutine frames and a small read buffer (see FrameReader).
+//  4. What an operation may do is decided by `access_`, which allows nothing until the first byte is there.
+//  5. Idle, it holds its coroutine frames and a small read buffer (see FrameReader).
+//
+// Its first byte tells what a connection is: a handshake, ours or the original's, or plaintext. What is read and
+// written afterwards is opened and sealed where it lies.
 //
 // Late answers. The original's client gives up after 15 s, reuses the connection in some cases, and takes whatever
 // comes next for its answer. An answer later than Limits::late_reply is therefore not sent; the connection is closed
@@ -41,6 +45,9 @@ class Session final : public io::ListNode, private Answers {
   /// Closes when the peer has kept the session waiting, for the rest of a frame or with unread answers, longer than
   /// `patience`.
   void watch(Time now, Duration patience);
+  /// The stored users have changed, that one among them: who is this one may do nothing more, and is closed when
+  /// nothing is under way; nor may plaintext do more than a new connection's.
+  void users_changed(std::string_view name);
 
  private:
   /// The bytes of one request while it runs.
@@ -59,12 +66,25 @@ class Session final : public io::ListNode, private Answers {
   io::Task<void> read_loop();
   io::Task<bool> start_frames();
   io::Task<bool> read_more();
+  Result<std::optional<Bytes>> next_frame();
+
+  // session_handshake.cc
+  enum class Handshake : uint8_t { kAgreed, kFailed };
+  io::Task<bool> begin_connection(size_t bytes_read);
+  io::Task<bool> shake_hands(Buffer begun);
+  io::Task<Handshake> shake_hands(wire::Handshake& handshake, Buffer& begun);
+  io::Task<bool> read_into(Buffer& begun);
+  io::Task<void> tell_login_failure(Buffer answer, std::string user);
+  std::unique_ptr<wire::Handshake> handshake_for(char mark);
+  wire::ServerHandshake::Options own_handshake();
+  void enter(wire::Handshake& handshake, Bytes rest);
+  void note_impossible(std::string_view why);
+  From from() const { return connection_->peer_is_local() ? From::kThisMachine : From::kElsewhere; }
   io::Task<bool> wait_for_room(const Hold& hold);
   io::Task<void> refuse_frame(Error error);
   io::Task<void> linger();
   bool may_start() const;
   Hold price(Bytes payload);
-  void refuse_handshake();
   enum class Progress : uint8_t { kBytes, kFrames };
   void note_progress(Progress progress);
 
@@ -91,6 +111,14 @@ class Session final : public io::ListNode, private Answers {
   ServerCore& core_;
   std::unique_ptr<io::Connection> connection_;
   wire::FrameReader frames_;
+  /// Of an encrypted connection.
+  struct Seals {
+    wire::FrameSealer sealer;
+    wire::FrameOpener opener;
+  };
+  std::optional<Seals> seals_;
+  Access access_;
+  Time handshake_until_ = Time::never();
   uint64_t reserved_ = 0;  ///< of large_frames, for the frame that is arriving
   uint64_t received_ = 0;
   Time frame_since_ = Time::never();  ///< when the frame that is arriving began, or last made progress …

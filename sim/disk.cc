@@ -276,10 +276,11 @@ Result<> SimDisk::sync_inode(const InodePtr& inode, uint64_t mark) {
 io::Task<Result<std::unique_ptr<io::File>>> SimDisk::open(std::string path, io::Open mode) {
   co_return co_await whole<std::unique_ptr<io::File>>(
       *this, DiskCall::kOpen, 0, [&]() -> Result<std::unique_ptr<io::File>> {
-        auto inode = mode == io::Open::kCreate ? model().create(path, false) : model().find(path);
+        bool creates = mode == io::Open::kCreate || mode == io::Open::kCreatePrivate;
+        auto inode = creates ? model().create(path, false) : model().find(path);
         if (!inode) return fail(inode);
         if ((*inode)->directory) return fail(Code::kIo, path + " is not a regular file");
-        tell(mode == io::Open::kCreate ? "created" : "opened", path, (*inode)->number);
+        tell(creates ? "created" : "opened", path, (*inode)->number);
         return std::make_unique<SimFile>(*this, *inode, mode);
       });
 }

@@ -12,6 +12,7 @@ using P = FaultPlan;
 constexpr FaultClass kShape = FaultClass::kShape;
 constexpr FaultClass kCrash = FaultClass::kCrash;
 constexpr FaultClass kFailStop = FaultClass::kFailStop;
+constexpr FaultClass kGarbling = FaultClass::kGarbling;
 
 constexpr FaultField kFields[] = {
     {"sched.shuffle", &P::shuffle, kShape, 1'000, kAlways},
@@ -48,6 +49,7 @@ constexpr FaultField kFields[] = {
     {"net.half-close", &P::net_half_close, kCrash, 10, 10'000},
     {"net.window", &P::net_window, kShape, 64, 256 << 10},
     {"net.no-descriptor", &P::net_no_descriptor, kCrash, 1'000, 200'000},
+    {"net.corrupt", &P::net_corrupt, kGarbling, 100, 20'000},
 };
 
 constexpr std::string_view kFaultNames[] = {"process-death",
@@ -93,13 +95,15 @@ constexpr std::string_view kFaultNames[] = {"process-death",
                                             "clock-jump",
                                             "wiped",
                                             "foreign",
-                                            "stale"};
+                                            "stale",
+                                            "net-corrupt"};
 static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::kCount));
 
 bool is_off(const FaultField& f) { return f.fault_class != kShape; }
 
 bool allowed(FaultClass c, FaultClasses classes) {
-  return c == kShape || (c == kCrash && classes.crash) || (c == kFailStop && classes.fail_stop);
+  return c == kShape || (c == kCrash && classes.crash) || (c == kFailStop && classes.fail_stop) ||
+         (c == kGarbling && classes.garbling);
 }
 
 }  // namespace
@@ -173,6 +177,7 @@ bool is_struck(Fault fault) {
     case Fault::kNetReset:
     case Fault::kNetHalfClose:
     case Fault::kNetPartial:
+    case Fault::kNetCorrupt:
     case Fault::kNoDescriptor:
     case Fault::kHungDisk:
     case Fault::kPause:

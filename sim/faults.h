@@ -66,6 +66,9 @@ struct FaultPlan {
   uint64_t net_window = 64 << 10;  ///< bytes that one direction holds
   uint64_t net_no_descriptor = 0;  ///< accepts that find no free descriptor
 
+  // Network, for connections that carry a check.
+  uint64_t net_corrupt = 0;  ///< writes of which one bit changes on its way
+
   bool operator==(const FaultPlan&) const = default;
 };
 
@@ -73,6 +76,7 @@ enum class FaultClass : uint8_t {
   kShape,     ///< timing and sizes: drawn in every run
   kCrash,     ///< nothing acknowledged may be lost
   kFailStop,  ///< the server must stop
+  kGarbling,  ///< a connection without a check does not notice
 };
 
 struct FaultField {
@@ -91,6 +95,7 @@ std::span<const FaultField> fault_fields();
 struct FaultClasses {
   bool crash = true;
   bool fail_stop = false;
+  bool garbling = false;
 };
 
 /// The plan of a seed: shapes drawn, each allowed fault on or off by the toss of a coin, the others off.
@@ -134,18 +139,19 @@ enum class Fault : uint8_t {
   kNoDescriptor,
   kStepOutOfOrder,
   kCooperative,
-  kLatentError,     ///< a range became unreadable
-  kLostWrite,       ///< a synced write is not there after all
-  kMisdirected,     ///< what was written somewhere stands elsewhere
-  kOldBlock,        ///< a synced block shows what it held before
-  kHungDisk,        ///< an operation that never ends
+  kLatentError,  ///< a range became unreadable
+  kLostWrite,    ///< a synced write is not there after all
+  kMisdirected,  ///< what was written somewhere stands elsewhere
+  kOldBlock,     ///< a synced block shows what it held before
+  kHungDisk,     ///< an operation that never ends
   kPause,
   kClockDrift,
   kClockSkew,
   kClockJump,
-  kWiped,           ///< files are gone
-  kForeign,         ///< files of another node stand there
-  kStale,           ///< files are as they were earlier
+  kWiped,    ///< files are gone
+  kForeign,  ///< files of another node stand there
+  kStale,    ///< files are as they were earlier
+  kNetCorrupt,
   kCount,
 };
 

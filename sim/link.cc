@@ -22,6 +22,12 @@ void Pipe::send(Bytes data) {
   World& world = link_.network.world();
   PathStreams& s = link_.path_to(side_);
   bytes_.append(data);
+  if (s.corrupt.strikes(world.plan().net_corrupt)) {
+    size_t bit = s.corrupt.decide(data.size() * 8, Draw::kSame);
+    char& hit = bytes_[bytes_.size() - data.size() + bit / 8];
+    hit = static_cast<char>(hit ^ 1 << bit % 8);
+    world.counts().hit(Fault::kNetCorrupt);
+  }
   bool partial = data.size() > 1 && s.partial.strikes(world.plan().net_partial);
   size_t pieces = partial ? 1 + s.partial.decide(4, Draw::kSame) : 1;
   if (pieces > 1) world.counts().hit(Fault::kNetPartial);

@@ -24,7 +24,7 @@ struct Link;
 
 /// The choices about one direction between two nodes.
 struct PathStreams {
-  Stream time, partial, stall, reset, half_close, drop;
+  Stream time, partial, stall, reset, half_close, drop, corrupt;
 };
 
 /// What travels to one end of a link. The event is the arrival of the next piece.

@@ -29,9 +29,8 @@ PathStreams& SimNetwork::path(Node& from, Node& to) {
     auto stream = [&](const char* what) {
       return world_.stream(fmt::format("net/{}>{}/{}", from.name(), to.name(), what));
     };
-    p = std::make_unique<PathStreams>(
-        PathStreams{stream("time"), stream("partial"), stream("stall"),
-                    stream("reset"), stream("half-close"), stream("drop")});
+    p = std::make_unique<PathStreams>(PathStreams{stream("time"), stream("partial"), stream("stall"), stream("reset"),
+                                                  stream("half-close"), stream("drop"), stream("corrupt")});
   }
   return *p;
 }

@@ -21,7 +21,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
     : overrides_(options.overrides),
       material_(options.material),
       world_({.seed = options.seed,
-              .plan = draw_plan(options),
+              .plan = draw_plan(options, {.crash = true, .fail_stop = true, .garbling = weight == Weight::kGuarded}),
               .mutants = options.mutants,
               .decisions = {.orders = options.overrides.orders, .harms = material_ ? &material_->harms : nullptr},
               .trace = options.trace}),
@@ -29,21 +29,30 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
       temper_({.short_lives = settings_.one_in("short-lives", 3), .tears = world_.plan().torn >= kTearsNearlyAll}),
       config_(draw_config(settings_, mode, temper_)),
       ledger_({.sync = mode == core::SyncMode::kSync}),
+      guarded_(ledger_),
+      login_(weight == Weight::kGuarded ? std::optional(guarded_.writer()) : std::nullopt),
       crud_({.server = config_.listen,
+             .login = login_,
              .keys = settings_.between("keys", 1, 16),
              .operations = settings_.given("operations", usual("operations", 30, 250), 1, 250, 1),
              .pause_max = milliseconds(static_cast<int64_t>(settings_.given("pause-ms", 20, 0, 20, 0))),
              .performs = [this](int client, uint64_t operation) { return performs(client, operation); }},
             ledger_, Rng(options.seed, "workload")),
-      collections_({.server = config_.listen,
-                    .collections = settings_.between("collections", 1, 3),
-                    .operations = settings_.given("collections-operations", usual("collections-operations", 20, 150), 1, 150, 1),
-                    .drops = settings_.between("collections-drops", 2, 20)},
-                   ledger_, Rng(options.seed, "collections")),
-      lock_machines_(settings_.one_in("locks-share-machines", 2) ? LocksOptions::Machines::kShared : LocksOptions::Machines::kOwn),
-      locks_({.server = config_.listen, .keys = settings_.given("locks-keys", usual("locks-keys", 5, 40), 1, 40, 1), .machines = lock_machines_},
+      collections_(
+          {.server = config_.listen,
+           .login = login_,
+           .collections = settings_.between("collections", 1, 3),
+           .operations = settings_.given("collections-operations", usual("collections-operations", 20, 150), 1, 150, 1),
+           .drops = settings_.between("collections-drops", 2, 20)},
+          ledger_, Rng(options.seed, "collections")),
+      lock_machines_(settings_.one_in("locks-share-machines", 2) ? LocksOptions::Machines::kShared
+                                                                 : LocksOptions::Machines::kOwn),
+      locks_({.server = config_.listen,
+              .keys = settings_.given("locks-keys", usual("locks-keys", 5, 40), 1, 40, 1),
+              .machines = lock_machines_},
              ledger_, Rng(options.seed, "locks")),
       bulk_({.server = config_.listen,
+             .login = login_,
              .documents = settings_.between("bulk-documents", 2, 12),
              .groups = settings_.between("bulk-groups", 1, 4),
              .users = settings_.between("bulk-users", 1, 4),
@@ -53,16 +62,27 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
       durable_log_(server_, config_.engine.data_path),
       disk_(world_, server_, settings_),
       clients_(static_cast<int>(weight == Weight::kBulk ? 1 : settings_.between("clients", 1, 6))),
-      collections_clients_(static_cast<int>(weight == Weight::kBulk ? 0 : settings_.between("collections-clients", 0, 3))),
-      locks_clients_(weight == Weight::kEven && settings_.one_in("locks", 2) ? static_cast<int>(settings_.between("locks-clients", 2, 3)) : 0),
-      bulk_clients_(static_cast<int>(weight == Weight::kBulk        ? settings_.between("bulk-clients", 2, 5)
+      collections_clients_(
+          static_cast<int>(weight == Weight::kBulk ? 0 : settings_.between("collections-clients", 0, 3))),
+      locks_clients_(weight == Weight::kEven && settings_.one_in("locks", 2)
+                         ? static_cast<int>(settings_.between("locks-clients", 2, 3))
+                         : 0),
+      bulk_clients_(static_cast<int>(weight == Weight::kBulk       ? settings_.between("bulk-clients", 2, 5)
                                      : settings_.one_in("bulk", 3) ? settings_.between("bulk-clients", 1, 2)
                                                                    : 0)),
-      clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_),
-      crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0, 16 + kFurtherCrashes, 0)),
+      strangers_clients_(weight == Weight::kGuarded ? static_cast<int>(settings_.between("strangers", 1, 2)) : 0),
+      clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_ + strangers_clients_),
+      crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0,
+                               16 + kFurtherCrashes, 0)),
       soon_ends_left_(temper_.short_lives ? kFurtherCrashes : 0),
       small_disk_(settings_.one_in("small-disk", 3)),
       fills_calmly_(settings_.one_in("fills-calmly", 2)) {
+  if (weight == Weight::kGuarded) {
+    Guarded::configure(settings_, config_);
+    strangers_.emplace(
+        StrangersOptions{.server = config_.listen, .writer = guarded_.writer(), .reader = guarded_.reader()}, ledger_,
+        Rng(options.seed, "strangers"));
+  }
   if (material_) tell_plan(world_.plan(), *material_);
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
@@ -80,6 +100,13 @@ io::Task<void> Durability::stop_when_asked(server::Server& server) {
 }
 
 io::Task<int> Durability::serve(io::Host& host) {
+  if (login_)
+    if (Result<> added = co_await Guarded::add_users(host, config_); !added) {
+      host.log.log(io::Level::kError, "no users: " + added.error().text());
+      co_return added.error().code == Code::kDiskFull ? kExitFull
+      : added.error().code == Code::kIo               ? kExitFailStop
+                                                      : kExitRefused;
+    }
   auto opened = co_await server::Server::open(host, config_);
   if (!opened) {
     host.log.log(io::Level::kError, "refused: " + opened.error().text());
@@ -267,6 +294,11 @@ void Durability::start_clients() {
     start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_client(collections_, host, i); }, done);
   for (int i = 0; i < bulk_clients_; ++i)
     start_client(fmt::format("bulk-{}", i), [this, i](io::Host& host) { return run_client(bulk_, host, i); }, done);
+  for (int i = 0; i < strangers_clients_; ++i) {
+    std::string name = fmt::format("stranger-{}", i);
+    start_client(name, [this, i](io::Host& host) { return run_client(*strangers_, host, i); }, done);
+    world_.find_node(name)->connections_are_local = i % 2 == 1;
+  }
   bool twice = lock_machines_ == LocksOptions::Machines::kShared;
   for (int i = 0; i < locks_clients_; ++i)
     start_client(fmt::format("locks-{}", i), [this, i, twice](io::Host& host) { return run_locks(locks_, host, i, twice); }, done);
@@ -318,6 +350,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["collections dropped"] = collections_.drops();
   c["documents moved"] = bulk_.moved();
   c["locks asked for"] = locks_.asked();
+  if (strangers_) c["strangers' attempts"] = strangers_->attempts();
   c["locks got by a repeat"] = locks_.repeated();
   c["disks full"] = disk_.times();
   c["recovered twice"] = recovered_twice_;
@@ -331,6 +364,10 @@ SeedResult run_durability_async(const SeedOptions& options) { return Durability(
 SeedResult run_updates(const SeedOptions& options) {
   core::SyncMode mode = options.seed % 4 == 0 ? core::SyncMode::kAsync : core::SyncMode::kSync;
   return Durability(options, mode, Durability::Weight::kBulk).run();
+}
+SeedResult run_encrypted(const SeedOptions& options) {
+  core::SyncMode mode = options.seed % 4 == 0 ? core::SyncMode::kAsync : core::SyncMode::kSync;
+  return Durability(options, mode, Durability::Weight::kGuarded).run();
 }
 
 }  // namespace holdfast::chaos

@@ -13,5 +13,7 @@ SeedResult run_durability_sync(const SeedOptions& options);
 SeedResult run_durability_async(const SeedOptions& options);
 /// The same world, with clients that change many documents at once; every fourth seed in async mode.
 SeedResult run_updates(const SeedOptions& options);
+/// The same world, whose connections are encrypted and whose network garbles what it carries; and strangers.
+SeedResult run_encrypted(const SeedOptions& options);
 
 }  // namespace holdfast::chaos

@@ -51,9 +51,9 @@ std::string describe(const server::Config& c) {
                      e.index_tail_min, e.id_hash_bits);
 }
 
-sim::FaultPlan draw_plan(const SeedOptions& options) {
+sim::FaultPlan draw_plan(const SeedOptions& options, sim::FaultClasses classes) {
   sim::Trace unused;
-  sim::FaultPlan plan = sim::swarm(options.seed, unused, {.crash = true, .fail_stop = true});
+  sim::FaultPlan plan = sim::swarm(options.seed, unused, classes);
   // Errors of reads and writes stop the server; a few are enough.
   plan.read_error = std::min<uint64_t>(plan.read_error, 500);
   plan.write_error = std::min<uint64_t>(plan.write_error, 500);

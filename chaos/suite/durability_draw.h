@@ -22,7 +22,7 @@ struct Temper {
 server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& temper);
 /// In one line.
 std::string describe(const server::Config& c);
-sim::FaultPlan draw_plan(const SeedOptions& options);
+sim::FaultPlan draw_plan(const SeedOptions& options, sim::FaultClasses classes);
 /// The plan's fields as settings: faults are simplest when off, the rest as in a plan that nobody drew.
 void tell_plan(const sim::FaultPlan& plan, Material& out);
 

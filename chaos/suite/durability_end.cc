@@ -25,6 +25,7 @@ io::Task<int> Durability::verify(io::Host& host) {
   bool complete = co_await crud_.verify(host);
   complete = co_await collections_.verify(host) && complete;
   complete = co_await bulk_.verify(host) && complete;
+  if (strangers_ && phase_ != Phase::kFlipped) complete = co_await strangers_->verify(host) && complete;
   if (complete && phase_ != Phase::kFlipped) bulk_.judge();
   co_return complete ? 0 : 1;
 }

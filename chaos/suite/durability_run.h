@@ -7,6 +7,7 @@
 #include "chaos/suite/durability_draw.h"
 #include "chaos/suite/durable_log.h"
 #include "chaos/suite/full_disk.h"
+#include "chaos/suite/guarded.h"
 #include "chaos/suite/settings.h"
 #include "chaos/suite/state.h"
 #include "chaos/suite/suite.h"
@@ -14,6 +15,7 @@
 #include "chaos/workload/collections.h"
 #include "chaos/workload/crud.h"
 #include "chaos/workload/locks.h"
+#include "chaos/workload/strangers.h"
 #include "server/server.h"
 #include "sim/world.h"
 
@@ -21,8 +23,9 @@ namespace holdfast::chaos {
 
 class Durability {
  public:
-  /// Whose clients there are: of all workloads some, or those of Bulk, with few others beside them.
-  enum class Weight : uint8_t { kEven, kBulk };
+  /// Whose clients there are: of all workloads some; or those of Bulk, with few others beside them; or clients that log
+  /// in, and strangers.
+  enum class Weight : uint8_t { kEven, kBulk, kGuarded };
   Durability(const SeedOptions& options, core::SyncMode mode, Weight weight = Weight::kEven);
   SeedResult run();
 
@@ -82,11 +85,14 @@ class Durability {
   Temper temper_;
   server::Config config_;
   Ledger ledger_;
+  Guarded guarded_;
+  std::optional<client::LoginOptions> login_;
   Crud crud_;
   Collections collections_;
   LocksOptions::Machines lock_machines_;
   Locks locks_;
   Bulk bulk_;
+  std::optional<Strangers> strangers_;
   sim::Node& server_;
   DurableLog durable_log_;
   FullDisk disk_;
@@ -94,6 +100,7 @@ class Durability {
   int collections_clients_;
   int locks_clients_;
   int bulk_clients_;
+  int strangers_clients_;
   int clients_running_;
   uint64_t crashes_;            // how many the seed has in store
   uint64_t crashes_begun_ = 0;  // of those, planned or left out

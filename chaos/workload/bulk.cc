@@ -347,7 +347,13 @@ io::Task<void> Bulk::step(Session& s) {
 }
 
 io::Task<void> Bulk::run_client(io::Host& host, int index) {
-  Session s(host, {.server = options_.server, .connections = 2, .timeout = options_.timeout, .connect_timeout = options_.timeout, .max_attempts = 4},
+  Session s(host,
+            {.server = options_.server,
+             .login = options_.login,
+             .connections = 2,
+             .timeout = options_.timeout,
+             .connect_timeout = options_.timeout,
+             .max_attempts = 4},
             random_.fork(fmt::format("client {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);
@@ -357,7 +363,13 @@ io::Task<void> Bulk::run_client(io::Host& host, int index) {
 }
 
 io::Task<bool> Bulk::verify(io::Host& host) {
-  Session s(host, {.server = options_.server, .connections = 1, .timeout = seconds(30), .max_attempts = 20}, random_.fork(fmt::format("verify {}", asked_)));
+  Session s(host,
+            {.server = options_.server,
+             .login = options_.login,
+             .connections = 1,
+             .timeout = seconds(30),
+             .max_attempts = 20},
+            random_.fork(fmt::format("verify {}", asked_)));
   bool all = co_await look_at_moves(s);
   for (uint64_t batch = 0; batch < sizes_.size(); ++batch) all = co_await look_at_batch(s, batch) && all;
   for (uint64_t user = 0; user < options_.users; ++user) all = co_await look_at_user(s, user) && all;

@@ -275,7 +275,12 @@ io::Task<void> Collections::step(Session& s) {
 }
 
 io::Task<void> Collections::run_client(io::Host& host, int index) {
-  client::Options options{.server = options_.server, .connections = 2, .timeout = options_.timeout, .connect_timeout = options_.timeout, .max_attempts = 4};
+  client::Options options{.server = options_.server,
+                          .login = options_.login,
+                          .connections = 2,
+                          .timeout = options_.timeout,
+                          .connect_timeout = options_.timeout,
+                          .max_attempts = 4};
   Session s(host, options, random_.fork(fmt::format("collections {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);
@@ -285,7 +290,8 @@ io::Task<void> Collections::run_client(io::Host& host, int index) {
 }
 
 io::Task<bool> Collections::verify(io::Host& host) {
-  client::Options options{.server = options_.server, .connections = 1, .timeout = seconds(30), .max_attempts = 20};
+  client::Options options{
+      .server = options_.server, .login = options_.login, .connections = 1, .timeout = seconds(30), .max_attempts = 20};
   Session s(host, options, random_.fork(fmt::format("verify {}", asked_)));
   bool all = co_await database_exists(s);
   const auto keys = keys_;  // clients may go on

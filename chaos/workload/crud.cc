@@ -343,7 +343,11 @@ io::Task<void> Crud::step(Session& s) {
 }
 
 io::Task<void> Crud::run_client(io::Host& host, int index) {
-  client::Options options{.server = options_.server, .connections = 2, .timeout = options_.timeout, .connect_timeout = options_.timeout,
+  client::Options options{.server = options_.server,
+                          .login = options_.login,
+                          .connections = 2,
+                          .timeout = options_.timeout,
+                          .connect_timeout = options_.timeout,
                           .max_attempts = 4};
   Session s(host, options, random_.fork(fmt::format("client {}", index)));
   for (uint64_t n = 0; !stopping_ && (options_.operations == 0 || n < options_.operations); ++n) {
@@ -360,7 +364,8 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
 }
 
 io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
-  Session s(host, {.server = options_.server, .connections = 1, .timeout = options_.timeout}, random_.fork(fmt::format("fill {}", counts_.asked)));
+  Session s(host, {.server = options_.server, .login = options_.login, .connections = 1, .timeout = options_.timeout},
+            random_.fork(fmt::format("fill {}", counts_.asked)));
   s.begin(99, 1'000'000);  // values that no client writes
   bool full = false;
   for (uint64_t n = 0; n < most && !full; ++n) full = co_await insert_once(s) == Code::kDiskFull;
@@ -369,7 +374,8 @@ io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
 }
 
 io::Task<bool> Crud::insert_within(io::Host& host, Duration limit) {
-  Session s(host, {.server = options_.server, .connections = 1, .timeout = options_.timeout}, random_.fork(fmt::format("insert {}", counts_.asked)));
+  Session s(host, {.server = options_.server, .login = options_.login, .connections = 1, .timeout = options_.timeout},
+            random_.fork(fmt::format("insert {}", counts_.asked)));
   s.begin(99, 2'000'000);
   Time deadline = host.clock.now() + limit;
   bool done = false;
@@ -382,7 +388,8 @@ io::Task<bool> Crud::insert_within(io::Host& host, Duration limit) {
 }
 
 io::Task<bool> Crud::verify(io::Host& host) {
-  client::Options options{.server = options_.server, .connections = 1, .timeout = seconds(30), .max_attempts = 20};
+  client::Options options{
+      .server = options_.server, .login = options_.login, .connections = 1, .timeout = seconds(30), .max_attempts = 20};
   Session s(host, options, random_.fork(fmt::format("verify {}", counts_.asked)));
   bool all = true;
   for (uint64_t k = 0; k < options_.keys; ++k) all = co_await read(s, "docs", fmt::format("k{}", k)) && all;

@@ -217,6 +217,36 @@ io::Task<int> verify(io::Host& host, client::Client& client, const CommandLine& 
   co_return damaged == 0 ? printed : kExitRefused;
 }
 
+// --- Users.
+
+int done(const Result<client::Stamp>& r, const std::string& sentence) {
+  return r ? print(sentence) : complain(r.error());
+}
+
+io::Task<int> list_users(client::Client& client) {
+  auto r = co_await client.list_users();
+  if (!r) co_return complain(r.error());
+  for (const auto& user : r->value) {
+    std::string line = user.name + " " + user.role + (user.kept == "stored" ? "" : " " + user.kept);
+    if (int exit = print(line); exit != kExitOk) co_return exit;
+  }
+  co_return kExitOk;
+}
+
+io::Task<int> users(client::Client& client, const CommandLine& line) {
+  switch (line.command) {
+    case Command::kUserAdd:
+      co_return done(co_await client.add_user(line.id, line.new_password, line.role), line.id + " was added");
+    case Command::kUserPasswd:
+      co_return done(co_await client.change_password(line.id, line.new_password),
+                     line.id + " was given another password");
+    case Command::kUserRemove:
+      co_return done(co_await client.remove_user(line.id), line.id + " was removed");
+    default:
+      co_return co_await list_users(client);
+  }
+}
+
 io::Task<int> import(io::Host& host, client::Collection collection, const CommandLine& line) {
   auto report = co_await import_file(host, std::move(collection), line);
   if (!report) co_return complain(report.error());
@@ -260,6 +290,11 @@ io::Task<int> dispatch(io::Host& host, client::Client& client, const CommandLine
     case Command::kExport: co_return co_await exports(collection, line);
     case Command::kStats: co_return co_await stats(client);
     case Command::kVerify: co_return co_await verify(host, client, line);
+    case Command::kUserAdd:
+    case Command::kUserPasswd:
+    case Command::kUserRemove:
+    case Command::kUserList:
+      co_return co_await users(client, line);
   }
   co_return kExitUsage;
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "client/cli/exit_code.h"
+#include "client/cli/known_servers.h"
 
 namespace holdfast::cli {
 namespace {
@@ -27,7 +28,8 @@ constexpr const char* kFooter =
     "  holdfast find cities '{\"country\": \"LV\"}' --sort '{\"people\": -1}' --limit 10\n"
     "  holdfast update cities '{\"_id\": \"riga\"}' '{\"$inc\": {\"people\": 1}}'\n"
     "  holdfast import cities cities.json\n"
-    "  holdfast export cities > cities.ndjson";
+    "  holdfast export cities > cities.ndjson\n"
+    "  holdfast --user ada find cities '{}'";
 
 template <class T>
 std::optional<T> number_from(std::string_view text) {
@@ -52,12 +54,54 @@ struct Raw {
   std::string timeout = "15s";
   std::string sort_memory = "64MiB";
   std::string rate = "64MiB";
+  std::string server_key;
+  std::string role = "read-write";
 };
 
 CLI::App* command(CLI::App& app, CommandLine& line, Command which, const char* name, const char* about) {
   CLI::App* sub = app.add_subcommand(name, about);
   sub->callback([&line, which] { line.command = which; });
   return sub;
+}
+
+void add_user_commands(CLI::App& app, CommandLine& line, Raw& raw) {
+  CLI::App* user =
+      app.add_subcommand("user", "Say who may log in, while the server runs (holdfastd user does it while none runs)");
+  user->require_subcommand(1);
+  user->fallthrough();
+  auto add = command(*user, line, Command::kUserAdd, "add",
+                     "Let somebody log in; from the first user on nobody else may do anything");
+  auto passwd =
+      command(*user, line, Command::kUserPasswd, "passwd", "Give a user another password, and end its connections");
+  auto remove =
+      command(*user, line, Command::kUserRemove, "remove", "Let a user log in no more, and end its connections");
+  auto list = command(*user, line, Command::kUserList, "list", "Print the users and their roles");
+  for (CLI::App* c : {add, passwd, remove, list}) c->fallthrough();
+  for (CLI::App* c : {add, passwd, remove})
+    c->add_option("NAME", line.id, "the user's name: letters, digits, and _ . @ -")->required();
+  for (CLI::App* c : {add, passwd})
+    c->add_option(
+         "--new-password-file", line.new_password_file,
+         "the file whose first line is the new password (HOLDFAST_NEW_PASSWORD holds it too; else it is asked for)")
+        ->option_text("FILE");
+  add->add_option("--role", raw.role, "read-write or read-only (read-write)")
+      ->option_text("ROLE")
+      ->check(CLI::IsMember({"read-write", "read-only"}));
+}
+
+void add_login(CLI::App& app, CommandLine& line, Raw& raw) {
+  app.add_option("--user", line.user, "log in as this user, over an encrypted connection (HOLDFAST_USER sets it too)")
+      ->option_text("NAME")
+      ->envname("HOLDFAST_USER");
+  app.add_option("--password-file", line.password_file,
+                 "the file whose first line is the password (HOLDFAST_PASSWORD holds it too; else it is asked for)")
+      ->option_text("FILE");
+  app.add_option("--known-servers", line.known_servers,
+                 "where servers' keys are recorded when they are first met (~/.holdfast/known_servers)")
+      ->option_text("FILE");
+  app.add_option("--server-key", raw.server_key,
+                 "the server's key, as holdfastd user list prints it; instead of --known-servers")
+      ->option_text("KEY");
 }
 
 void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
@@ -149,6 +193,16 @@ std::optional<std::string> check(CommandLine& line, const Raw& raw) {
   if (!rate || *rate == 0) return "--rate takes a size, such as 64MiB";
   line.bytes_per_second = *rate;
   if (line.limit && *line.limit == 0) return "--limit must be at least 1";
+  if (!line.user.empty())
+    if (auto name = wire::check_user_name(line.user); !name) return "--user: " + name.error().message;
+  if (!raw.server_key.empty()) {
+    line.server_key = wire::key_from_text(raw.server_key);
+    if (!line.server_key) return "--server-key takes 64 hex digits, as holdfastd user list prints them";
+  }
+  if (line.user.empty() && (!raw.server_key.empty() || !line.password_file.empty()))
+    return "--password-file and --server-key are for --user; say as whom";
+  if (line.known_servers.empty()) line.known_servers = usual_known_servers();
+  line.role = *wire::role_of(raw.role);
   line.client.server = *server;
   line.client.timeout = *timeout;
   line.client.connect_timeout = std::min(*timeout, line.client.connect_timeout);
@@ -198,7 +252,9 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
       ->option_text("NAME");
   app.add_option("--timeout", raw.timeout, "how long one operation may take, with all its attempts (15s)")
       ->option_text("TIME");
+  add_login(app, line, raw);
   add_commands(app, line, raw);
+  add_user_commands(app, line, raw);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& e) {

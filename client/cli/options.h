@@ -9,13 +9,30 @@
 
 namespace holdfast::cli {
 
-enum class Command : uint8_t { kPing, kInsert, kGet, kFind, kUpdate, kUpsert, kDelete, kCount, kImport, kExport, kStats, kVerify };
+enum class Command : uint8_t {
+  kPing,
+  kInsert,
+  kGet,
+  kFind,
+  kUpdate,
+  kUpsert,
+  kDelete,
+  kCount,
+  kImport,
+  kExport,
+  kStats,
+  kVerify,
+  kUserAdd,
+  kUserRemove,
+  kUserPasswd,
+  kUserList
+};
 
 struct CommandLine {
   client::Options client;
   Command command = Command::kPing;
   std::string collection;
-  std::string id;        ///< get
+  std::string id;        ///< get; of the user commands, the user's name
   std::string document;  ///< insert: JSON, or "-"
   std::string query;     ///< find, count, update, delete: JSON
   std::string update;
@@ -29,6 +46,13 @@ struct CommandLine {
   bool keep_going = false;
   uint64_t sort_memory = uint64_t{64} << 20;
   uint64_t bytes_per_second = uint64_t{64} << 20;  ///< verify
+  std::string user;                                ///< as whom; empty: nobody, in plaintext
+  std::string password_file;
+  std::string known_servers;
+  std::optional<wire::Public> server_key;
+  wire::Role role = wire::Role::kReadWrite;  ///< user add
+  std::string new_password_file;
+  wire::SecretText new_password;  ///< filled in by fill_in_login(), as is client.login
 };
 
 /// What main() does: go on with this, or leave with that exit code because everything was said (help, version, a usage

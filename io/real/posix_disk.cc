@@ -24,18 +24,23 @@ int flags_of(io::Open mode) {
     case io::Open::kReadWrite:
       return O_RDWR | O_CLOEXEC;
     case io::Open::kCreate:
+    case io::Open::kCreatePrivate:
       return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
   }
   std::unreachable();
 }
 
-FileDescriptor open_path(const std::string& path, int flags) {
-  return FileDescriptor(retry_interrupted([&] { return ::open(path.c_str(), flags, 0644); }));
+constexpr mode_t kForAll = 0644;
+constexpr mode_t kForOwner = 0600;
+
+FileDescriptor open_path(const std::string& path, int flags, mode_t access = kForAll) {
+  return FileDescriptor(retry_interrupted([&] { return ::open(path.c_str(), flags, access); }));
 }
 
 Result<FileDescriptor> open_file(const std::string& path, io::Open mode) {
-  FileDescriptor fd = open_path(path, flags_of(mode));
-  if (!fd) return failed(mode == io::Open::kCreate ? "cannot create" : "cannot open", path);
+  FileDescriptor fd = open_path(path, flags_of(mode), mode == io::Open::kCreatePrivate ? kForOwner : kForAll);
+  bool creates = mode == io::Open::kCreate || mode == io::Open::kCreatePrivate;
+  if (!fd) return failed(creates ? "cannot create" : "cannot open", path);
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) return failed("cannot stat", path);
   if (!S_ISREG(st.st_mode)) return fail(Code::kIo, "cannot open " + path + ": it is not a regular file");

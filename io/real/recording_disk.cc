@@ -110,7 +110,7 @@ Result<> OperationRecorder::append(Bytes bytes) {
 }
 
 io::Task<Result<std::unique_ptr<io::File>>> RecordingDisk::open(std::string path, io::Open mode) {
-  DiskCall call = mode == io::Open::kCreate ? DiskCall::kCreate : DiskCall::kOpen;
+  DiskCall call = mode == io::Open::kCreate || mode == io::Open::kCreatePrivate ? DiskCall::kCreate : DiskCall::kOpen;
   co_return co_await recorded<std::unique_ptr<io::File>>(
       recorder_, {.call = call, .path = path},
       [&](uint64_t number) { return open_recorded(disk_, recorder_, path, mode, number); });

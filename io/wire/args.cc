@@ -385,6 +385,20 @@ Result<HelloArgs> parse_hello(Bytes args) {
   return out;
 }
 
+Result<UserArgs> parse_user(Bytes args) {
+  UserArgs out;
+  HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
+    if (key == "name") return take_bytes(key, value, out.name);
+    if (key == "role") return take_bytes(key, value, out.role);
+    if (key == "passes") return take_uint(key, value, out.passes);
+    if (key == "memory_kib") return take_uint(key, value, out.memory_kib);
+    if (key == "salt") return take_bytes(key, value, out.salt);
+    if (key == "key") return take_bytes(key, value, out.key);
+    return {};
+  }));
+  return out;
+}
+
 Result<ExportArgs> parse_export(Bytes args) {
   ExportArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {

@@ -90,7 +90,7 @@ struct ModifyArgs {
 };
 Result<ModifyArgs> parse_modify(Bytes args);
 
-/// kCreateIndex: `{field: str, value_type?: str, unique?: bool}`, or `{field: "", fields: [{name, value_type?}], unique?}`.
+/// kCreateIndex: `{field: str, value_type?: str, unique?: bool}`, or `{field: "", fields: [{name, value_type?}]}`.
 /// kDropIndex, kRebuildIndex: `{field: str}`. Arguments of other names are refused.
 struct IndexArgs {
   Bytes field;
@@ -170,5 +170,17 @@ struct ExportArgs {
   uint64_t bytes = 0;
 };
 Result<ExportArgs> parse_export(Bytes args);
+
+/// kUserAdd: `{name: str, role: str, passes: uint, memory_kib: uint, salt: bin, key: bin}`. kUserPasswd: the same
+/// without `role`. kUserRemove: `{name: str}`. What is missing is empty or 0.
+struct UserArgs {
+  Bytes name;
+  Bytes role;
+  uint64_t passes = 0;
+  uint64_t memory_kib = 0;
+  Bytes salt;
+  Bytes key;
+};
+Result<UserArgs> parse_user(Bytes args);
 
 }  // namespace holdfast::wire

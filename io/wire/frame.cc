@@ -69,6 +69,7 @@ Result<std::optional<Bytes>> FrameReader::next() {
   }
   Bytes payload(data_.get() + begin_ + kFrameHeaderSize, length);
   begin_ += kFrameHeaderSize + length;
+  payload_size_ = length;
   return payload;
 }
 

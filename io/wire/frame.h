@@ -32,8 +32,6 @@ inline constexpr size_t kMaxRequestSize = 64u << 20;
 /// The largest payload that a client takes. The original client counts 32 bytes of encryption overhead in it.
 inline constexpr size_t kMaxReplySize = 50u << 20;
 inline constexpr size_t kEncryptionOverhead = 32;
-/// First byte of an encrypted handshake; as a length it would be over every limit.
-inline constexpr char kHandshakeMark = '\xAE';
 
 class FrameReader {
  public:
@@ -50,6 +48,12 @@ class FrameReader {
   /// needed. Errors: kTooLarge for an announced length over the limit; again on every later call.
   Result<std::optional<Bytes>> next();
 
+  /// That payload, to be changed in place. Requires: next() just gave one.
+  MutableBytes payload() { return {data_.get() + begin_ - payload_size_, payload_size_}; }
+
+  /// Another limit from now on.
+  void set_limit(size_t max_payload) { max_payload_ = max_payload; }
+
   /// Gives away the memory in which the payload that next() just gave lies, so that it need not be copied to outlive
   /// prepare(); bytes after it are copied instead. Worth it for a payload that fills most of what is buffered.
   /// Requires: next() just gave one.
@@ -62,6 +66,8 @@ class FrameReader {
   /// What has arrived of the payload after the last whole frame, also of one that is too large: enough, often, to read
   /// a request's id from it (peek_id in request.h). Borrowed like next()'s views.
   Bytes unfinished() const;
+  /// All that has been read and not given out. Borrowed like next()'s views.
+  Bytes buffered_bytes() const { return {data_.get() + begin_, buffered()}; }
   /// Whether bytes of an unfinished frame are waiting: a stream that ends here was cut.
   bool in_frame() const { return end_ > begin_; }
 
@@ -80,6 +86,7 @@ class FrameReader {
   size_t begin_ = 0;
   size_t end_ = 0;
   size_t read_ahead_ = 0;  ///< how many bytes to ask for; grows while reads fill it
+  size_t payload_size_ = 0;  ///< of the last one that next() gave
   size_t offered_ = 0;     ///< what the last prepare() gave
   bool failed_ = false;
 };

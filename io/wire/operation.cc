@@ -57,6 +57,10 @@ constexpr OpInfo kOperations[] = {
     {Op::kOpenSession, "open_session", kIdempotent, true},
     {Op::kCloseSession, "close_session", kIdempotent, true},
     {Op::kRequestOutcome, "request_outcome", kReads, true},
+    {Op::kUserAdd, "user_add", kWrites, true},
+    {Op::kUserRemove, "user_remove", kWrites, true},
+    {Op::kUserPasswd, "user_passwd", kWrites, true},
+    {Op::kUserList, "user_list", kReads, true},
 };
 
 constexpr auto kByNumber = [] {

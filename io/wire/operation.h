@@ -62,6 +62,10 @@ enum class Op : uint8_t {
   kOpenSession = 80,
   kCloseSession = 81,
   kRequestOutcome = 82,
+  kUserAdd = 100,
+  kUserRemove = 101,
+  kUserPasswd = 102,
+  kUserList = 103,
 };
 
 /// What a request may change, and so what a client may do when its answer is lost.

@@ -90,19 +90,15 @@ Result<> read_args(msgpack::Cursor& in, Request& out) {
   return {};
 }
 
-Result<> read_auth(msgpack::Cursor& in, Bytes& credentials) {
-  HF_CHECK_OK(read_name(in, "auth", credentials));
-  return {};
-}
-
-Result<> read_field(Key key, msgpack::Cursor& in, Request& out, Bytes& credentials) {
+Result<> read_field(Key key, msgpack::Cursor& in, Request& out) {
   switch (key) {
     case kId: return read_id(in, out);
     case kOp: return read_op(in, out);
     case kCollection: return read_name(in, "collection", out.collection);
     case kDatabase: return read_name(in, "database", out.database);
     case kArgs: return read_args(in, out);
-    case kAuth: return read_auth(in, credentials);
+    case kAuth:
+      return read_name(in, "auth", out.auth);
     case kNoReply: return read_no_reply(in, out);
     case kTransaction: return read_name(in, "tx", out.transaction);
     case kSession: return read_uint(in, "session", out.session);
@@ -116,7 +112,7 @@ Result<> read_field(Key key, msgpack::Cursor& in, Request& out, Bytes& credentia
 }
 
 /// The first thing that is wrong is what is reported, but the keys after it are still read, for the id's and nr's sake.
-Result<> read_fields(msgpack::Cursor& in, uint32_t pairs, Request& out, unsigned& seen, Bytes& credentials) {
+Result<> read_fields(msgpack::Cursor& in, uint32_t pairs, Request& out, unsigned& seen) {
   Result<> first;
   for (uint32_t i = 0; i < pairs; ++i) {
     msgpack::Value key;
@@ -126,7 +122,7 @@ Result<> read_fields(msgpack::Cursor& in, uint32_t pairs, Request& out, unsigned
     Key k = key_of(key.bytes);
     if (k != kUnknown && (seen & k)) return bad("the key " + std::string(key.bytes) + " comes twice in one request");
     seen |= k;
-    Result<> r = read_field(k, in, out, credentials);
+    Result<> r = read_field(k, in, out);
     if (!in.ok()) return first ? r : first;
     if (!r && first) first = std::move(r);
   }
@@ -155,13 +151,10 @@ Result<> parse_request(Bytes payload, Request& out) {
   msgpack::Value head;
   if (!in.next(head) || head.kind != msgpack::Kind::kMap) return bad(kNotAMap);
   unsigned seen = 0;
-  Bytes credentials;
-  HF_CHECK_OK(read_fields(in, head.count, out, seen, credentials));
+  HF_CHECK_OK(read_fields(in, head.count, out, seen));
   if (!in.at_end()) return bad("a frame holds exactly one request; bytes follow it");
   if (!(seen & kId)) return bad("the request has no id");
   if (!(seen & kOp)) return bad("the request has no op");
-  if (!credentials.empty())
-    return fail(Code::kUnsupported, "this server has no credentials to check; connect without user name and password");
   return {};
 }
 

@@ -32,11 +32,12 @@ struct Request {
   uint64_t answered = 0;
   uint64_t attempt = 1;
   Bytes args;            ///< one value; empty when absent or nil
+  Bytes auth;            ///< empty: none
 };
 
 /// Reads an envelope: exactly one value. Fills in what it can also when it fails, so that the error can be answered
 /// under the right id, or not at all (`no_reply`). Whether the server serves the operation is not asked here; a number
-/// above 255 becomes Op::kNone. Errors: kBadRequest; kUnsupported for a request that carries credentials.
+/// above 255 becomes Op::kNone. Errors: kBadRequest.
 Result<> parse_request(Bytes payload, Request& out);
 
 /// The id of a request of which only the beginning has arrived, when that tells it.

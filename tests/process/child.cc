@@ -46,22 +46,26 @@ ServerProcess::ServerProcess(std::string data_path, std::vector<std::string> fla
   output_ = ends[0];
   // Its words go to the pipe; nothing but the first lines is ever read, and a pipe holds far more than a test makes it
   // say.
-  std::string said;
   for (char c; read(output_, &c, 1) == 1;) {
-    said += c;
+    said_ += c;
     if (c != '\n') continue;
-    size_t at = said.find("ready on ");
-    if (at == said.npos) continue;
-    port_ = said.substr(said.rfind(':') + 1);
+    size_t at = said_.find("ready on ");
+    if (at == said_.npos) continue;
+    port_ = said_.substr(said_.rfind(':') + 1);
     port_.pop_back();
     return;
   }
-  ADD_FAILURE() << "holdfastd did not start: " << said;
+  ADD_FAILURE() << "holdfastd did not start: " << said_;
 }
 
 ServerProcess::~ServerProcess() {
   if (pid_ > 0) end(SIGKILL);
   close(output_);
+}
+
+std::string ServerProcess::output() {
+  for (char c; read(output_, &c, 1) == 1;) said_ += c;
+  return said_;
 }
 
 int ServerProcess::end(int signal) {

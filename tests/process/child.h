@@ -32,12 +32,16 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   const std::string& port() const { return port_; }
+  pid_t pid() const { return pid_; }
   /// Sends a signal and waits for the end; the exit code, or 128 and the signal that ended it.
   int end(int signal);
+  /// All that it has printed. Requires: it has ended.
+  std::string output();
 
  private:
   pid_t pid_ = -1;
   int output_ = -1;
+  std::string said_;
   std::string port_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "io/base/msgpack.h"
 #include "io/wire/args.h"
+#include "io/wire/reply.h"
 #include "io/wire/request.h"
 #include "tests/process/real_server.h"
 #include "tests/process/recording.h"
@@ -15,8 +16,8 @@ namespace {
 
 using wire::Op;
 
-const char* const kRecordings[] = {"inserts", "types",    "finds",    "streams",    "updates", "many",
-                                   "catalog", "batches", "refusals", "connections"};
+const char* const kRecordings[] = {"inserts", "types",    "finds",    "streams",    "updates",      "many",
+                                   "catalog", "batches", "refusals", "connections", "transactions", "indexes"};
 
 std::string path_of(const std::string& name) {
   return HOLDFAST_SOURCE_DIR "/tests/process/recordings/" + name + ".frames";
@@ -64,8 +65,8 @@ class Replay {
     Connection& c = at->second;
     switch (event.what) {
       case What::kRequest:
-        ASSERT_TRUE(c.client.send(event.bytes));
-        c.asked = Buffer(payload_of(event.bytes));
+        c.asked = with_our_ids(payload_of(event.bytes));
+        ASSERT_TRUE(c.client.send(Buffer(event.bytes.substr(0, event.bytes.size() - c.asked.size())) + c.asked));
         break;
       case What::kReply: expect_reply(c, event); break;
       case What::kEnd: EXPECT_TRUE(c.client.closed()) << "the server should close without a word"; [[fallthrough]];
@@ -76,11 +77,33 @@ class Replay {
   void expect_reply(Connection& c, const Event& event) {
     std::optional<Buffer> reply = c.client.frame();
     ASSERT_TRUE(reply) << "the server closed instead of answering";
-    EXPECT_EQ(difference(c.asked, payload_of(event.bytes), *reply), "");
+    Buffer wanted(payload_of(event.bytes));
+    learn_transaction(wanted, *reply);
+    EXPECT_EQ(difference(c.asked, with_our_ids(wanted), *reply), "");
+  }
+
+  /// Ids of transactions are drawn: what was recorded is told from then on as what this server gave.
+  void learn_transaction(Bytes recorded, Bytes ours) {
+    auto id_in = [](Bytes payload) -> std::optional<std::string> {
+      auto reply = wire::parse_reply(payload);
+      auto raw = reply && reply->ok() && !reply->result.empty() ? msgpack::lookup(reply->result, "tx_id") : std::nullopt;
+      Bytes id;
+      if (!raw || !msgpack::Cursor(*raw).string(id)) return std::nullopt;
+      return std::string(id);
+    };
+    auto was = id_in(recorded), is = id_in(ours);
+    if (was && is && was->size() == is->size()) ids_[*was] = *is;
+  }
+  Buffer with_our_ids(Bytes recorded) const {
+    Buffer out(recorded);
+    for (const auto& [was, is] : ids_)
+      for (size_t at = out.find(was); at != Buffer::npos; at = out.find(was, at + is.size())) out.replace(at, was.size(), is);
+    return out;
   }
 
   RealServer server_;
   std::map<int, Connection> connections_;
+  std::map<std::string, std::string> ids_;
 };
 
 TEST(GoClient, GetsItsInsertsAcknowledgedOrRefused) { Replay().run("inserts"); }
@@ -88,6 +111,9 @@ TEST(GoClient, FindsEveryTypeOfValueAsItWasStored) { Replay().run("types"); }
 TEST(GoClient, FindsByIdAndByEquality) { Replay().run("finds"); }
 TEST(GoClient, ReadsResultsPageByPage) { Replay().run("streams"); }
 TEST(GoClient, UpdatesAndDeletes) { Replay().run("updates"); }
+TEST(GoClient, ChangesManyAtOnce) { Replay().run("many"); }
+TEST(GoClient, RunsTransactions) { Replay().run("transactions"); }
+TEST(GoClient, DeclaresIndexes) { Replay().run("indexes"); }
 TEST(GoClient, KeepsDatabasesAndCollectionsApart) { Replay().run("catalog"); }
 TEST(GoClient, GetsTheAnswersOfABatchInOrder) { Replay().run("batches"); }
 TEST(GoClient, IsToldWhatThisVersionDoesNotOffer) { Replay().run("refusals"); }
@@ -124,8 +150,9 @@ TEST(Recordings, HoldEveryOperationThatTheClientAndTheServerHave) {
   constexpr int kLastOfTheOriginal = 41;
   for (int number = 1; number <= kLastOfTheOriginal; ++number) {
     const wire::OpInfo* known = wire::info(static_cast<Op>(number));
-    // The client knows flush by name and never sends it.
-    if (known && known->served && known->op != Op::kFlush) EXPECT_TRUE(seen.contains(known->op)) << known->name;
+    // Of these the client knows at most the names, and never sends them.
+    bool unsent = number == 14 || number == 16 || number == 27;
+    if (known && known->served && !unsent) EXPECT_TRUE(seen.contains(known->op)) << known->name;
   }
 }
 

@@ -65,9 +65,9 @@ TEST(Flags, AllAreTaken) {
 }
 
 TEST(Flags, OfTheOriginalThatWouldDoNothingAreRefusedByName) {
-  for (const char* flag : {"--username", "--password", "--cache-mb", "--compression", "--disable-crc",
-                           "--max-write-rate", "--compaction", "--compact-stale-ratio", "--compact-min-size",
-                           "--cluster-port", "--hook-collections", "--copy-window", "--max-offset-cache"})
+  for (const char* flag :
+       {"--cache-mb", "--compression", "--disable-crc", "--max-write-rate", "--compaction", "--compact-stale-ratio",
+        "--compact-min-size", "--cluster-port", "--hook-collections", "--copy-window", "--max-offset-cache"})
     for (bool with_value : {false, true}) {
       Flags f = with_value ? parse({flag, "1"}) : parse({flag});
       EXPECT_FALSE(f.options) << flag;
@@ -103,14 +103,67 @@ TEST(Flags, MistakesAreUsageErrors) {
   }
 }
 
-TEST(Flags, AnAddressThatOthersReachNeedsInsecure) {
+TEST(Flags, AnAddressThatOthersReachNeedsUsersOrInsecure) {
   for (const char* port :
        {"0.0.0.0:6900", "192.168.1.4:6900", "127.example.org:1", "db.example.org:6900", "127.0.0.1.evil.org:9"}) {
-    EXPECT_FALSE(parse({"--port", port}).options) << port;
-    EXPECT_TRUE(parse({"--insecure", "--port", port}).options) << port;
+    Flags guarded = parse({"--port", port});
+    ASSERT_TRUE(guarded.options) << port;
+    EXPECT_TRUE(guarded.options->config.login.required) << port;
+    Flags insecure = parse({"--insecure", "--port", port});
+    ASSERT_TRUE(insecure.options) << port;
+    EXPECT_FALSE(insecure.options->config.login.required) << port;
   }
-  for (const char* port : {"0", "6900", "localhost:1", "127.0.0.1:0", "127.1.2.3:9"})
-    EXPECT_TRUE(parse({"--port", port}).options) << port;
+  for (const char* port : {"0", "6900", "localhost:1", "127.0.0.1:0", "127.1.2.3:9"}) {
+    Flags local = parse({"--port", port});
+    ASSERT_TRUE(local.options) << port;
+    EXPECT_FALSE(local.options->config.login.required) << port;
+  }
+}
+
+TEST(Flags, TakeAUserAndItsPassword) {
+  Flags f = parse({"--username", "admin", "--password", "secret"});
+  ASSERT_TRUE(f.options) << f.errors;
+  EXPECT_EQ(f.options->config.login.username, "admin");
+  EXPECT_EQ(Bytes(f.options->config.login.password), "secret");
+  EXPECT_TRUE(f.options->needs_password());
+  Flags file = parse({"--username=admin", "--password-file=/x"});
+  ASSERT_TRUE(file.options) << file.errors;
+  EXPECT_EQ(file.options->password_file, "/x");
+  EXPECT_FALSE(parse({}).options->needs_password());
+  for (std::vector<const char*> wrong :
+       std::vector<std::vector<const char*>>{{"--password", "x"},
+                                             {"--password-file", "x"},
+                                             {"--username", "a b"},
+                                             {"--username", "a", "--password", "x", "--password-file", "y"}}) {
+    Flags w = parse(wrong);
+    EXPECT_FALSE(w.options);
+    EXPECT_EQ(w.exit_code, 2);
+    EXPECT_FALSE(w.errors.empty());
+  }
+}
+
+TEST(Flags, TakeCommandsForUsers) {
+  Flags f = parse({"user", "add", "ada", "--data-path", "/d", "--role", "read-only", "--password-file", "/p"});
+  ASSERT_TRUE(f.options) << f.errors;
+  EXPECT_EQ(f.options->command, Command::kUser);
+  EXPECT_EQ(f.options->user_command, UserCommand::kAdd);
+  EXPECT_EQ(f.options->user, "ada");
+  EXPECT_EQ(f.options->role, wire::Role::kReadOnly);
+  EXPECT_EQ(f.options->config.engine.data_path, "/d");
+  EXPECT_TRUE(f.options->needs_password());
+  f = parse({"user", "list"});
+  ASSERT_TRUE(f.options) << f.errors;
+  EXPECT_EQ(f.options->user_command, UserCommand::kList);
+  EXPECT_FALSE(f.options->needs_password());
+  for (std::vector<const char*> wrong :
+       std::vector<std::vector<const char*>>{{"user"},
+                                             {"user", "add"},
+                                             {"user", "add", "a:b"},
+                                             {"user", "add", "a", "--role", "king"},
+                                             {"user", "remove", "a", "--data-path", ""},
+                                             {"--port", "1", "user", "list"},
+                                             {"user", "add", "a", "--password", "x"}})
+    EXPECT_FALSE(parse(wrong).options) << wrong.back();
 }
 
 TEST(Flags, HelpAndVersionGoToStandardOutput) {

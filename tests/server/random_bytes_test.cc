@@ -1,6 +1,8 @@
 // Streams of random and damaged bytes: whatever comes, every whole frame gets exactly one answer or none (NoReply), the
 // server goes on, and nothing stays behind.
 #include "io/base/random.h"
+#include "io/wire/handshake.h"
+#include "io/wire/psk_handshake.h"
 #include "tests/server/server_fixture.h"
 
 namespace holdfast::test {
@@ -55,7 +57,7 @@ io::Task<void> speak(ServerTest& t, uint64_t seed) {
     if (wants_answer(Bytes(one).substr(wire::kFrameHeaderSize))) ++answers;
     stream += one;
   }
-  if (stream.starts_with(wire::kHandshakeMark)) co_return;
+  if (stream.starts_with(wire::kHandshakeMark) || stream.starts_with(wire::kPskMark)) co_return;
   for (size_t at = 0; at < stream.size();) {
     size_t n = 1 + rng.below(rng.below(3) == 0 ? 5 : 2000);
     co_await c->send(stream.substr(at, n));

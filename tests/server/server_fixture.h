@@ -117,6 +117,7 @@ class ServerTest : public testing::Test {
 
   LoopHost loop;
   server::Config config;
+  server::FoundUsers users;  ///< that the directory has
   FakeEngine* engine = nullptr;
   std::unique_ptr<server::Server> server;
 
@@ -133,7 +134,7 @@ class ServerTest : public testing::Test {
   void start() {
     auto made = std::make_unique<FakeEngine>();
     engine = made.get();
-    server = server::Server::around(std::move(made), loop.host, config);
+    server = server::Server::around(std::move(made), loop.host, config, users);
     drive(listen(*this));
   }
   /// Runs a captureless coroutine against the server; starts it first when that has not been done.

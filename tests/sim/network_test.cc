@@ -126,6 +126,21 @@ TEST(SimNetwork, HalfCloseEndsOneDirectionThenBreaksTheOther) {
   EXPECT_GT(answered, seen * 3 / 4) << "the other direction lives on for a while";
 }
 
+TEST(SimNetwork, GarblingChangesOneBitOfAWrite) {
+  FaultPlan plan;
+  plan.net_corrupt = 200'000;
+  Pair p(1, plan);
+  p.start(100);
+  p.world.run();
+  const std::string right = expected(100);
+  ASSERT_EQ(p.sent.got.size(), right.size());
+  uint64_t bits = 0;
+  for (size_t i = 0; i < right.size(); ++i)
+    bits += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(p.sent.got[i] ^ right[i])));
+  EXPECT_GT(bits, 5u);
+  EXPECT_LE(bits, p.world.counts()[Fault::kNetCorrupt]) << "the answer may be hit too";
+}
+
 TEST(SimNetwork, PiecesAndStallsChangeNothingButTime) {
   FaultPlan plan;
   plan.net_partial = kAlways;

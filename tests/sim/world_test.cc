@@ -72,7 +72,8 @@ TEST(World, EveryFaultFiresSomewhere) {
     answered += w.answered;
   }
   for (size_t i = 0; i < static_cast<size_t>(Fault::kCount); ++i)
-    EXPECT_GT(counts[static_cast<Fault>(i)], 0u) << name(static_cast<Fault>(i));
+    if (static_cast<Fault>(i) != Fault::kNetCorrupt)  // these connections carry no check; network_test.cc has one
+      EXPECT_GT(counts[static_cast<Fault>(i)], 0u) << name(static_cast<Fault>(i));
   EXPECT_GT(answered, 5'000u) << "most of it must still work";
 }
 

@@ -78,14 +78,18 @@ TEST(Request, RefusesWhatIsMalformed) {
   EXPECT_EQ(error_of("\x82\xa2id\x01\xa2op\x01"), Code::kIo) << "the least that is right";
 }
 
-TEST(Request, RefusesCredentialsWithAClearSentence) {
+TEST(Request, BringsCredentials) {
+  Request r;
+  ASSERT_TRUE(
+      parse_request("\x83\xa2id\x01\xa2op\x01\xa4"
+                    "auth\xa2xy",
+                    r));
+  EXPECT_EQ(r.auth, "xy");
+  ASSERT_TRUE(parse_request("\x82\xa2id\x01\xa2op\x01", r));
+  EXPECT_EQ(r.auth, "");
   EXPECT_EQ(error_of("\x83\xa2id\x01\xa2op\x01\xa4"
-                     "auth\xa2xy"),
-            Code::kUnsupported);
-  EXPECT_EQ(error_of("\x83\xa2id\x01\xa2op\x01\xa4"
-                     "auth\xa0"),
-            Code::kIo)
-      << "empty credentials are none";
+                     "auth\x05"),
+            Code::kBadRequest);
 }
 
 TEST(Request, KeepsIdAndNoReplyOfWhatItRefuses) {
