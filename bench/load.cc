@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "bench/child.h"
@@ -178,6 +180,17 @@ void send_all(int fd, Buffer& out) {
   out.clear();
 }
 
+/// The password's key: hashed once for all connections of the process, which would else take a second of every core.
+Result<wire::Key> derive_once(const Load& load, Bytes salt, wire::PasswordCost cost) {
+  static std::mutex mutex;
+  static std::map<std::string, wire::Key> known;
+  std::lock_guard lock(mutex);
+  std::string name = fmt::format("{} {} {}", cost.passes, cost.memory_kib, salt) + load.password;
+  if (auto at = known.find(name); at != known.end()) return at->second;
+  HF_TRY(key, wire::argon2id(load.password, salt, cost));
+  return known[name] = key;
+}
+
 void log_in(const Load& load, Connection& c) {
   wire::ClientHandshake::Options options{
       .user = load.user,
@@ -187,7 +200,7 @@ void log_in(const Load& load, Connection& c) {
       .least = wire::kLeastCost,
       .most = {.passes = 16, .memory_kib = 1 << 20},
       .trust = [](const wire::Public&) { return Result<>(); },
-      .derive = [&](Bytes salt, wire::PasswordCost cost) { return wire::argon2id(load.password, salt, cost); }};
+      .derive = [&](Bytes salt, wire::PasswordCost cost) { return derive_once(load, salt, cost); }};
   if (getrandom(options.ephemeral.bytes().data(), wire::Key::kSize, 0) != wire::Key::kSize) die("no entropy");
   wire::ClientHandshake handshake(std::move(options));
   Buffer message = handshake.hello();
