@@ -92,7 +92,7 @@ Result<> Access::may(const wire::Request& request) const {
   if (role_ == wire::Role::kReadOnly && kind_ == Kind::kUser && changes_something(request.op) &&
       !MUTANT("read-only-may-write"))
     return fail(Code::kReadOnly,
-                fmt::format("{} may only read; {} is for users of role read-write", name_, wire::name(request.op)));
+                fmt::format("{} may only read; {}, as any change, is for users of role read-write", name_, wire::name(request.op)));
   return {};
 }
 
