@@ -19,7 +19,7 @@ constexpr double kSeedTimeoutSeconds = 60;
 
 std::string how_it_ended(const JobResult& r) {
   std::string tail = r.errors.empty() ? "" : "\n" + r.errors;
-  if (r.timed_out) return fmt::format("no end within {} s of wall time{}", kSeedTimeoutSeconds, tail);
+  if (r.timed_out) return fmt::format("no end after {} s of computing{}", kSeedTimeoutSeconds, tail);
   if (WIFSIGNALED(r.status)) return fmt::format("killed by signal {}{}", WTERMSIG(r.status), tail);
   return fmt::format("exit status {} without a result{}", WEXITSTATUS(r.status), tail);
 }

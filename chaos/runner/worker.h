@@ -23,7 +23,7 @@ struct JobResult {
 };
 
 /// Runs what `next` gives, `parallel` at a time, until it gives nothing (an empty argv); calls `done` for each as it ends, in no order.
-/// A job that runs longer than `timeout_seconds` is killed.
+/// A job that computes longer than `timeout_seconds` is killed, and one that has not ended after ten times that.
 void run_jobs(int parallel, double timeout_seconds, const std::function<Job()>& next, const std::function<void(JobResult)>& done);
 
 }  // namespace holdfast::chaos
