@@ -10,7 +10,8 @@
 // (Berenson et al., 1995: snapshot isolation).
 //
 // Bounds. Number and memory: EngineOptions::max_transactions, transactions_bytes, kMaxEntryEffects each. Time: one that no request has used for transaction_idle
-// ends by itself; so does one whose snapshot is older than snapshot_age, or costs too much history.
+// ends by itself; so does one whose snapshot is older than snapshot_age, or costs too much history, and such a one takes no more requests but those that end it:
+// however busy it is, it gets no older.
 //
 // What became of an ended one is remembered for a while, so that a commit that is asked again is answered as the first time. After a restart nothing is: an
 // entry tells whether a commit has happened, not to whom it belonged.
@@ -62,11 +63,14 @@ class Transactions {
   };
 
   // transactions.cc
-  io::Task<Result<Ref>> take(std::string_view id);
+  enum class Use : uint8_t { kGoOn, kEnd };
+  io::Task<Result<Ref>> take(std::string_view id, Use use = Use::kGoOn);
   void give(const Ref& t);
   Error why_unknown(std::string_view id) const;
   const Outcome* outcome_of(std::string_view id) const;
+  bool is_too_old(const Transaction& t) const;
   bool is_over(const Transaction& t) const;
+  void end_by_itself(const Ref& t);
   void end(const Ref& t, Outcome outcome);
   void end_idle();
   void make_room();

@@ -198,6 +198,49 @@ TEST_F(TransactionTest, EndsWhenItIsIdleForTooLong) {
   });
 }
 
+/// Asks without a pause, in two tasks, so that there is always a request under way, until one is refused or `patience` has passed. How long that took.
+io::Task<Duration> ask_without_a_pause(EngineTest& t, const Tx& tx, Duration patience) {
+  io::Executor& here = co_await io::this_executor();
+  Time begin = here.now();
+  bool refused = false;
+  for (int i = 0; i < 2; ++i)
+    co_await t.begin([&]() -> io::Task<void> {
+      while (!refused && here.now() - begin < patience) {
+        refused = co_await tx.count() == 999;
+        co_await t.one(update(R"({"_id":1})", R"({"$inc":{"n":1}})"));
+      }
+    });
+  for (int i = 0; i < 2; ++i)
+    co_await t.begin([&]() -> io::Task<void> {
+      while (!refused && here.now() - begin < patience) refused = co_await tx.count() == 999;
+    });
+  co_await t.settle();
+  co_return here.now() - begin;
+}
+
+TEST_F(TransactionTest, EndsWhenItsSnapshotIsTooOldAlsoWhenItIsNeverIdle) {
+  options.snapshot_age = milliseconds(200);
+  run([](EngineTest& t) -> io::Task<void> {
+    co_await t.insert(R"({"_id":1,"n":0})");
+    Tx tx = co_await open_tx(t);
+    EXPECT_LT(co_await ask_without_a_pause(t, tx, seconds(1)), milliseconds(300));
+    EXPECT_EQ((co_await t.engine->stats()).result->open_transactions, 0u);
+    EXPECT_TRUE((co_await tx.commit()).starts_with("tx_unknown"));
+  });
+}
+
+TEST_F(TransactionTest, EndsWhenItsSnapshotCostsTooMuchAlsoWhenItIsNeverIdle) {
+  options.history_bytes = 1;
+  run([](EngineTest& t) -> io::Task<void> {
+    co_await t.insert(R"({"_id":1,"n":0})");
+    Tx tx = co_await open_tx(t);
+    co_await io::sleep_for(milliseconds(9800));
+    EXPECT_LT(co_await ask_without_a_pause(t, tx, seconds(1)), milliseconds(500)) << "the next look, which comes every ten seconds, ends it";
+    EXPECT_EQ((co_await t.engine->stats()).result->open_transactions, 0u);
+    EXPECT_TRUE((co_await tx.commit()).starts_with("snapshot_too_old"));
+  });
+}
+
 TEST_F(TransactionTest, AreBoundedInNumberAndMemory) {
   options.max_transactions = 3;
   options.transactions_bytes = 100'000;
