@@ -19,22 +19,37 @@ io::Task<Reply<Buffer>> Transactions::begin(TransactionOptions options) {
   make_room();
   if (open_.size() + beginning_ >= shared_.options.max_transactions)
     co_return refuse<Buffer>(Result<>(fail(Code::kOverloaded, "too many transactions are open on this server: commit or roll back some, or try again later")));
+  if (bytes_ + shared_.cores[0]->catalog().bytes() > shared_.options.transactions_bytes)
+    co_return refuse<Buffer>(Result<>(fail(Code::kOverloaded, "the open transactions of this server take all the memory that they may: try again when others have ended")));
   auto t = std::make_shared<Transaction>();
   t->number = ++last_number_;
   t->secret = shared_.host.random.entropy64();
   t->options = options;
   t->begun = shared_.host.clock.now();
   ++beginning_;
-  auto opened = co_await gather<std::shared_ptr<const Catalog>>(shared_, [](EngineCore& core) {
+  auto opened = co_await gather<std::shared_ptr<const Catalog>>(shared_, [first = shared_.cores[0].get()](EngineCore& core) {
     core.open_snapshot(core.applied());
-    return core.shared_catalog();
+    return &core == first ? core.shared_catalog() : nullptr;
   });
   --beginning_;
   t->snapshot = opened.lsn;
-  t->catalog = std::move(opened.values[0]);
+  hold_catalog(*t, std::move(opened.values[0]));
   t->used = shared_.host.clock.now();
   open_.emplace(t->number, t);
   co_return Reply<Buffer>{transaction_id(t->number, t->secret), t->snapshot};
+}
+
+void Transactions::hold_catalog(Transaction& t, std::shared_ptr<const Catalog> catalog) {
+  t.catalog = std::move(catalog);
+  if (catalogs_[t.catalog.get()]++ == 0) bytes_ += t.catalog->bytes();
+}
+
+void Transactions::let_go_of_catalog(Transaction& t) {
+  if (auto held = catalogs_.find(t.catalog.get()); --held->second == 0) {
+    bytes_ -= t.catalog->bytes();
+    catalogs_.erase(held);
+  }
+  t.catalog.reset();
 }
 
 // ---- Requests of a transaction ----
@@ -165,7 +180,7 @@ void Transactions::end(const Ref& t, Outcome outcome) {
   for (uint16_t k = 0; k < shared_.cores.size(); ++k)
     shared_.host.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], snapshot = t->snapshot] { core.close_snapshot(snapshot); });
   t->collections.clear();
-  t->catalog.reset();
+  let_go_of_catalog(*t);
   open_.erase(t->number);
   outcome.at = shared_.host.clock.now();
   forget_next_.push_back(t->number);

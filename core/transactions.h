@@ -9,7 +9,8 @@
 // pending writes of others included, all of it becomes one entry. Otherwise nothing happens, and the error names the document: first committer wins
 // (Berenson et al., 1995: snapshot isolation).
 //
-// Bounds. Number and memory: EngineOptions::max_transactions, transactions_bytes, kMaxEntryEffects each. Time: one that no request has used for transaction_idle
+// Bounds. Number and memory: EngineOptions::max_transactions, transactions_bytes (also of copies of the catalog: one for all that began between two of its
+// changes), kMaxEntryEffects each. Time: one that no request has used for transaction_idle
 // ends by itself; so does one whose snapshot is older than snapshot_age, or costs too much history, and such a one takes no more requests but those that end it:
 // however busy it is, it gets no older.
 //
@@ -71,6 +72,8 @@ class Transactions {
   bool is_too_old(const Transaction& t) const;
   bool is_over(const Transaction& t) const;
   void end_by_itself(const Ref& t);
+  void hold_catalog(Transaction& t, std::shared_ptr<const Catalog> catalog);
+  void let_go_of_catalog(Transaction& t);
   void end(const Ref& t, Outcome outcome);
   void end_idle();
   void make_room();
@@ -105,7 +108,8 @@ class Transactions {
   EngineShared& shared_;
   uint64_t last_number_ = 0;
   uint32_t beginning_ = 0;  // not in open_ yet
-  uint64_t bytes_ = 0;      // of all that are open
+  uint64_t bytes_ = 0;      // of all that are open, and of the catalogs that they see
+  absl::flat_hash_map<const Catalog*, uint32_t> catalogs_;  // by how many each is seen; never iterated
   std::map<uint64_t, Ref> open_;  // by number: in the order in which they began
   std::map<uint64_t, Outcome> ended_;
   std::deque<uint64_t> forget_next_;  // of ended_, the oldest first

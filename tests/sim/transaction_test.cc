@@ -264,6 +264,31 @@ TEST_F(TransactionTest, AreBoundedInNumberAndMemory) {
   });
 }
 
+TEST_F(TransactionTest, TheCatalogsThatTheySeeCountToTheirMemory) {
+  options.transactions_bytes = 100'000;
+  run([](EngineTest& t) -> io::Task<void> {
+    std::vector<Tx> open;
+    auto make = [&](int i) -> io::Task<void> {
+      std::string name = fmt::format("c{}", i);
+      EXPECT_TRUE((co_await t.engine->create_collection({"db", name})).result);
+    };
+    for (int i = 0; i < 100; ++i) co_await make(i);
+    for (int i = 0; i < 100; ++i) open.push_back(co_await open_tx(t));
+    size_t begun = 0;
+    for (bool refused = false; !refused && begun < 100; ++begun) {
+      co_await make(100 + static_cast<int>(begun));
+      auto tx = co_await t.engine->begin_transaction({});
+      refused = !tx.result && tx.result.error().code == Code::kOverloaded;
+      if (!refused) open.push_back({t, *tx.result, tx.lsn});
+    }
+    EXPECT_LT(begun, 8u) << "each has a catalog of its own";
+    EXPECT_GT(begun, 2u) << "those before have one together";
+    for (const Tx& tx : open) EXPECT_EQ(co_await tx.rollback(), "ok");
+    Tx again = co_await open_tx(t);
+    EXPECT_EQ(co_await t.insert_in(again(), R"({"_id":1})"), "ok");
+  });
+}
+
 TEST_F(TransactionTest, AnIdOfAnotherLifeOrOfNobodyIsUnknown) {
   run([](EngineTest& t) -> io::Task<void> {
     Tx tx = co_await open_tx(t);
