@@ -173,12 +173,13 @@ TEST_F(TransactionTest, SeesCollectionsAsTheyWereAndConflictsWithDrops) {
     co_await t.insert(R"({"_id":1,"n":1})");
     Tx reads = co_await open_tx(t), writes = co_await open_tx(t);
     EXPECT_EQ(co_await t.one(update(R"({"_id":1})", R"({"$set":{"n":2}})"), writes()), "1 1");
-    co_await t.engine->drop_collection(kName);
+    auto dropped = co_await t.engine->drop_collection(kName);
     co_await t.insert(R"({"_id":1,"n":3})");
     EXPECT_EQ(co_await t.all("{}", reads()), R"({"_id":1,"n":1})");
     EXPECT_EQ(co_await t.all(R"({"_id":1})", reads()), R"({"_id":1,"n":1})");
     EXPECT_EQ(co_await reads.commit(), "ok");
     EXPECT_TRUE((co_await writes.commit()).starts_with("conflict: a collection"));
+    EXPECT_GE((co_await t.engine->commit_transaction(writes.id)).lsn, dropped.lsn) << "the answer rests on the drop";
     EXPECT_EQ(co_await t.all(), R"({"_id":1,"n":3})");
   });
 }
