@@ -86,6 +86,7 @@ class Transactions {
   io::Task<Result<std::optional<Buffer>>> committed(Transaction& t, const TransactionCollection& c, Bytes key);
   io::Task<Result<std::optional<Buffer>>> current(Transaction& t, const TransactionCollection& c, Bytes key);
   Result<> put(Transaction& t, TransactionCollection& c, Bytes key, std::optional<Buffer> body, bool was_there);
+  void store(Transaction& t, TransactionCollection& c, Bytes key, std::optional<Buffer> body, bool was_there);
   Result<> note_read(Transaction& t, TransactionCollection& c, Bytes key);
   Result<> room_for(const Transaction& t, uint64_t bytes) const;
   io::Task<Result<Found>> scan(Transaction& t, TransactionCollection& c, const Find& find, uint64_t max_bytes);

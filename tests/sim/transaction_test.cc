@@ -290,6 +290,36 @@ TEST_F(TransactionTest, TheCatalogsThatTheySeeCountToTheirMemory) {
   });
 }
 
+TEST_F(TransactionTest, OthersRunWhileOneGoesThroughWhatItHasWritten) {
+  options.scan_yield_documents = 1;
+  run([](EngineTest& t) -> io::Task<void> {
+    constexpr int kDocuments = 400;
+    Tx tx = co_await open_tx(t);
+    std::vector<Buffer> documents;
+    for (int i = 0; i < kDocuments; ++i) documents.push_back(pack(fmt::format(R"({{"_id":{}}})", i)));
+    int turns = 0;
+    bool ended = false;
+    co_await t.begin([&]() -> io::Task<void> {
+      while (!ended) {
+        ++turns;
+        co_await io::yield();
+      }
+    });
+    auto turns_during = [&](auto task) -> io::Task<int> {
+      int before = turns;
+      co_await std::move(task);
+      co_return turns - before;
+    };
+    EXPECT_GE(co_await turns_during(t.engine->insert_many(tx(), {documents.begin(), documents.end()}, Repeat::kNever)), kDocuments / 6) << "looks, then writes";
+    EXPECT_GE(co_await turns_during(tx.count(R"({"n":1})")), kDocuments / 16);
+    EXPECT_GE(co_await turns_during(t.all(R"({"n":1})", tx())), kDocuments / 16);
+    EXPECT_GE(co_await turns_during(t.many(update("{}", R"({"$set":{"n":1}})"), tx())), kDocuments / 6);
+    EXPECT_EQ(co_await tx.count(R"({"n":1})"), static_cast<uint64_t>(kDocuments));
+    ended = true;
+    co_await t.settle();
+  });
+}
+
 TEST_F(TransactionTest, AnIdOfAnotherLifeOrOfNobodyIsUnknown) {
   run([](EngineTest& t) -> io::Task<void> {
     Tx tx = co_await open_tx(t);
