@@ -70,20 +70,33 @@ Core::Core(io::Host& host, Options options)
                                                   .login = login}));
 }
 
-/// A number for a change; none when the server has no sessions.
-io::Task<Result<Numbers::Number>> Core::take_number() {
+io::Task<Result<>> Core::open_session(Time deadline) {
+  const Call call{.op = wire::Op::kOpenSession, .collection = {}, .args = {}};
+  bool lost = false;
+  auto answer = co_await exchange(call, Absent::kIsAnError, {}, deadline, lost);
+  if (!answer && answer.error().code == Code::kUnsupported) {
+    has_no_sessions_ = true;
+    co_return Result<>();
+  }
+  HF_CO_CHECK_OK(answer);
+  msgpack::Value id;
+  auto raw = msgpack::lookup(answer->value, "session");
+  if (!raw || !msgpack::Cursor(*raw).next(id) || id.kind != msgpack::Kind::kUint) co_return fail(Code::kInternal, "the server's answer names no session");
+  numbers_.begin(id.u);
+  co_return Result<>();
+}
+
+/// A number for a change; none when the server has no sessions. Who waits while another opens the session shares its failure: one after the other would be long.
+io::Task<Result<Numbers::Number>> Core::take_number(Time deadline) {
+  const uint64_t failed_before = failed_openings_;
   co_await opening_.acquire(1);
   Result<> opened;
   if (!numbers_.open() && !has_no_sessions_) {
-    auto answer = co_await call({.op = wire::Op::kOpenSession});
-    msgpack::Value id;
-    auto raw = answer ? msgpack::lookup(answer->value, "session") : std::nullopt;
-    if (raw && msgpack::Cursor(*raw).next(id) && id.kind == msgpack::Kind::kUint)
-      numbers_.begin(id.u);
-    else if (!answer && answer.error().code == Code::kUnsupported)
-      has_no_sessions_ = true;
-    else
-      opened = answer ? fail(Code::kInternal, "the server's answer names no session") : Result<>(std::unexpected(std::move(answer.error())));
+    opened = failed_openings_ == failed_before ? co_await open_session(deadline) : Result<>(fail(opening_error_.code, opening_error_.message));
+    if (!opened && failed_openings_ == failed_before) {
+      opening_error_ = opened.error();
+      ++failed_openings_;
+    }
   }
   opening_.release(1);
   HF_CO_CHECK_OK(opened);
@@ -95,32 +108,34 @@ io::Task<Result<Answer<Buffer>>> Core::call(Call call, Absent absent) {
   const wire::OpInfo* info = wire::info(call.op);
   const bool once = options_.sessions && info && info->once && call.transaction.empty() && call.resend != Resend::kNever;
   constexpr int kSessions = 3;  // that may be gone one after the other
+  io::Executor& here = co_await io::this_executor();
+  const Time deadline = here.now() + options_.timeout;
+  bool lost = false;
   for (int tried = 1;; ++tried) {
     Numbers::Number number;
     if (once) {
-      auto taken = co_await take_number();
+      auto taken = co_await take_number(deadline);
+      if (!taken && lost) co_return unknown_outcome(call, taken.error().message);
       // Nothing of this call was sent.
       if (!taken && taken.error().code == Code::kUnknownOutcome) co_return fail(Code::kUnreachable, "no session could be opened: " + taken.error().message);
       if (!taken) co_return fail(taken);
       number = *taken;
     }
-    auto answer = co_await exchange(call, absent, number);
+    auto answer = co_await exchange(call, absent, number, deadline, lost);
     numbers_.end(number);
     if (answer || !number.any()) co_return answer;
     Code code = answer.error().code;
     if (code == Code::kSessionUnknown || code == Code::kUnknownOutcome) numbers_.retire(number.session);
-    if (code != Code::kSessionUnknown || tried == kSessions) co_return answer;
+    if (code != Code::kSessionUnknown) co_return answer;
+    if (tried == kSessions) co_return lost ? Result<Answer<Buffer>>(unknown_outcome(call, answer.error().message)) : answer;
     SOMETIMES(true, "client-opens-another-session");
   }
 }
 
-io::Task<Result<Answer<Buffer>>> Core::exchange(const Call& call, Absent absent, Numbers::Number number) {
+io::Task<Result<Answer<Buffer>>> Core::exchange(const Call& call, Absent absent, Numbers::Number number, Time deadline, bool& lost) {
   io::Executor& here = co_await io::this_executor();
-  const Time begin = here.now();
-  const Time deadline = begin + options_.timeout;
   const std::string database = call.database.empty() ? options_.database : call.database;
   const Bytes args = call.args.empty() ? Bytes("\x80") : Bytes(call.args);
-  bool lost = false;  // some attempt was sent and never answered
   Time first_sent;
 
   for (int attempt = 1;; ++attempt) {

@@ -27,8 +27,10 @@ class Core {
   const Options& options() const { return options_; }
 
  private:
-  io::Task<Result<Numbers::Number>> take_number();
-  io::Task<Result<Answer<Buffer>>> exchange(const Call& call, Absent absent, Numbers::Number number);
+  io::Task<Result<Numbers::Number>> take_number(Time deadline);
+  io::Task<Result<>> open_session(Time deadline);
+  /// `lost`: whether some attempt was sent and never answered. Of a commit that may be so from the start, in a session that is gone.
+  io::Task<Result<Answer<Buffer>>> exchange(const Call& call, Absent absent, Numbers::Number number, Time deadline, bool& lost);
   io::Task<void> close_session();
   Link& pick();
   Duration backoff(int attempt);
@@ -38,6 +40,8 @@ class Core {
   std::vector<std::shared_ptr<Link>> links_;
   Numbers numbers_;
   io::Semaphore opening_{1};     ///< of a session
+  uint64_t failed_openings_ = 0;
+  Error opening_error_{};        ///< of the last that failed
   bool has_no_sessions_ = false; ///< the server
   Rng jitter_;
   Buffer entropy_;  ///< unused bytes of the last draw

@@ -6,6 +6,13 @@
 
 namespace holdfast::core {
 
+namespace {
+
+/// Of a collection: places in two maps, and the name twice.
+uint64_t bytes_of(std::string_view name) { return 160 + 2 * name.size(); }
+
+}  // namespace
+
 Buffer encode(const CatalogChange& change) {
   Buffer out;
   out.push_back(static_cast<char>(change.kind));
@@ -39,6 +46,7 @@ Catalog::Catalog(const Manifest& manifest) {
   for (const ManifestCollection& c : manifest.collections) {
     collections_[c.id] = {c.database, c.name};
     databases_[database_name(c.database)].collections[c.name] = c.id;
+    bytes_ += bytes_of(c.name);
   }
   for (const ManifestIndex& i : manifest.indexes) collections_.at(i.collection).indexes[i.spec.name()] = i.spec;
   next_database_ = manifest.next_database;
@@ -65,12 +73,14 @@ Result<> Catalog::apply(const CatalogChange& change) {
       database.collections[change.name] = change.collection;
       collections_[change.collection] = {change.database, change.name};
       next_collection_ = change.collection.next();
+      bytes_ += bytes_of(change.name);
       return {};
     }
     case CatalogChange::Kind::kDropCollection: {
       auto c = collections_.find(change.collection);
       if (c == collections_.end()) return contradiction("drops a collection that is not there");
       databases_[database_name(c->second.database)].collections.erase(c->second.name);
+      bytes_ -= bytes_of(c->second.name);
       if (MUTANT("collection-id-reused")) next_collection_ = c->first;
       collections_.erase(c);
       return {};

@@ -76,6 +76,8 @@ class Catalog {
   std::vector<ManifestCollection> collections() const;                             ///< by id; `documents` is 0
   size_t database_count() const { return database_names_.size(); }
   size_t collection_count() const { return collections_.size(); }
+  /// What a copy takes in memory, about.
+  uint64_t bytes() const { return bytes_; }
 
   DatabaseId next_database() const { return next_database_; }
   CollectionId next_collection() const { return next_collection_; }
@@ -89,6 +91,7 @@ class Catalog {
   ByName<DatabaseInfo> databases_;
   std::map<DatabaseId, std::string> database_names_;
   std::map<CollectionId, CollectionInfo> collections_;
+  uint64_t bytes_ = 0;
   DatabaseId next_database_{1};
   CollectionId next_collection_{1};
 };

@@ -143,6 +143,7 @@ io::Task<Result<>> Checkpointer::checkpoint() {
       return core.shards_flushed(std::move(mine));
     }));
   }
+  manifest.sessions = {};  // which may be large, and is written
   previous_ = std::exchange(newest_, std::move(manifest));
   ++taken_;
   HF_CO_CHECK_OK(co_await shared_.journal->release_before(previous_.position));

@@ -110,6 +110,8 @@ class EngineCore {
   io::Task<void> applied_through(Lsn lsn);
   /// Returns when this core has applied the entry, with its LSN; at once for null. Of entries that another core posted only those whose LSN is known.
   io::Task<Lsn> applied(SubmissionRef entry);
+  /// Counts a document of an entry or a transaction, which may have a million: whether others are to run before it.
+  bool rest_is_due(uint32_t& documents) const { return ++documents % (uint64_t{8} * shared_.options.scan_yield_documents) == 0; }
   const Catalog& catalog() const { return catalog_; }
   /// As it is now; one copy for all who ask between two changes.
   std::shared_ptr<const Catalog> shared_catalog();
@@ -183,8 +185,8 @@ class EngineCore {
   /// kTooLarge beyond `max_bytes` of bodies. What is `hidden` is left out.
   using Hidden = const TransactionCollection::Writes*;
   io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, Hidden hidden);
-  /// The same of documents that a transaction has written.
-  static Result<std::vector<Found>> select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes);
+  /// The same of documents that a transaction has written, which nobody changes meanwhile.
+  io::Task<Result<std::vector<Found>>> select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes);
   /// What `change` makes of all that matches.
   struct Changes {
     uint64_t matched = 0;
@@ -287,8 +289,6 @@ class EngineCore {
     SubmissionRef rests_on;
   };
 
-  /// Counts a document of an entry, which may have a million: whether others are to run before it.
-  bool rest_is_due(uint32_t& documents) const { return ++documents % (uint64_t{8} * shared_.options.scan_yield_documents) == 0; }
   Slot& slot(DatabaseId database, ShardId shard);
   std::vector<Slot*> slots_of(DatabaseId database);
   Lsn horizon() const { return snapshots_.empty() ? applied_ : *snapshots_.begin(); }

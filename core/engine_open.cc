@@ -85,6 +85,7 @@ io::Task<Result<>> EngineImpl::recover() {
     ShardId shard = session_shard(s.id, shared_.settings.shard_count);
     shared_.cores[shared_.core_of(shard).value]->sessions().adopt(s);
   }
+  directory_.newest.sessions = directory_.previous.sessions = {};  // they may be large, and change from now on
   for (const QuarantinedDocument& q : newest.quarantined) shared_.cores[shared_.core_of(q.touched.shard).value]->adopt_quarantined(q);
 
   Replay replay(shared_);

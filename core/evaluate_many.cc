@@ -55,7 +55,7 @@ io::Task<Evaluated<bool>> EngineCore::prepare_commit(Lsn after, std::vector<Prep
     if (co_await enter(items[i]->collection, after)) continue;
     for (size_t k = 0; k < i; ++k)
       if (k == 0 || items[k]->collection != items[k - 1]->collection) leave(items[k]->collection);
-    co_return Evaluated<bool>{false, {}, true};
+    co_return Evaluated<bool>{false, seen(), true};
   }
   Result<> unchanged;
   SubmissionRef rests_on;

@@ -11,7 +11,10 @@ using msgpack::Cursor;
 using msgpack::Kind;
 using msgpack::Value;
 
-std::unexpected<Error> malformed() { return fail(Code::kCorrupt, "what is remembered of a request is malformed"); }
+/// Whole it is: it comes from the log.
+std::unexpected<Error> of_another_kind() {
+  return fail(Code::kBadRequest, "the number belongs to another operation, which has been executed: each change of a session needs a number of its own");
+}
 
 /// A cursor behind the head of the array; `count` is its size.
 Result<Cursor> open(const SessionOutcome& outcome, uint32_t& count) {
@@ -20,7 +23,7 @@ Result<Cursor> open(const SessionOutcome& outcome, uint32_t& count) {
                 fmt::format("the request has been executed, at LSN {}; its result was too large to be remembered: read what is there now", outcome.lsn.value));
   Cursor in(outcome.result);
   Value head;
-  if (!in.next(head) || head.kind != Kind::kArray) return malformed();
+  if (!in.next(head) || head.kind != Kind::kArray) return of_another_kind();
   count = head.count;
   return in;
 }
@@ -76,14 +79,14 @@ Result<std::vector<Buffer>> decode_outcome(const SessionOutcome& outcome) {
   HF_TRY(in, open(outcome, count));
   std::vector<Buffer> ids;
   for (uint32_t i = 0; i < count; ++i) ids.emplace_back(in.raw());
-  if (!in.ok()) return malformed();
+  if (!in.ok()) return of_another_kind();
   return ids;
 }
 
 template <>
 Result<Buffer> decode_outcome(const SessionOutcome& outcome) {
   HF_TRY(ids, decode_outcome<std::vector<Buffer>>(outcome));
-  if (ids.size() != 1) return malformed();
+  if (ids.size() != 1) return of_another_kind();
   return std::move(ids.front());
 }
 
@@ -92,11 +95,11 @@ Result<Modified> decode_outcome(const SessionOutcome& outcome) {
   uint32_t count = 0;
   HF_TRY(in, open(outcome, count));
   Value matched, modified;
-  if (count != 4 || !in.next(matched) || !in.next(modified) || matched.kind != Kind::kUint || modified.kind != Kind::kUint) return malformed();
+  if (count != 4 || !in.next(matched) || !in.next(modified) || matched.kind != Kind::kUint || modified.kind != Kind::kUint) return of_another_kind();
   Modified out{.matched = matched.u, .modified = modified.u};
   out.upserted = read_optional(in);
   out.document = read_optional(in);
-  if (!in.ok()) return malformed();
+  if (!in.ok()) return of_another_kind();
   return out;
 }
 
@@ -105,7 +108,7 @@ Result<bool> decode_outcome(const SessionOutcome& outcome) {
   uint32_t count = 0;
   HF_TRY(in, open(outcome, count));
   Value v;
-  if (count != 1 || !in.next(v) || v.kind != Kind::kBool) return malformed();
+  if (count != 1 || !in.next(v) || v.kind != Kind::kBool) return of_another_kind();
   return v.boolean;
 }
 

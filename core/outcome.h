@@ -1,6 +1,6 @@
 // Outcomes: the results of requests that change something, as sessions remember them (session_table.h). Pure.
 //
-// Part of the log's format: MessagePack, an array. What is not well-formed is kCorrupt.
+// Part of the log's format: MessagePack, an array.
 #pragma once
 
 #include "core/modification.h"
@@ -14,7 +14,8 @@ Buffer encode_outcome(const Modified& modified);
 Buffer encode_outcome(bool done);
 Buffer encode_outcome(Lsn committed);
 
-/// The result of a request that was executed before; kUnknownOutcome when it was too large to be kept.
+/// The result of a request that was executed before. kUnknownOutcome: it was too large to be kept. kBadRequest: it is that of another kind of request, so the
+/// client has used a number twice.
 template <class T>
 Result<T> decode_outcome(const SessionOutcome& outcome);
 template <>

@@ -102,16 +102,18 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef 
   co_return kept.take();
 }
 
-Result<std::vector<EngineCore::Found>> EngineCore::select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes) {
+io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes) {
   Kept kept(find, max_bytes);
+  uint32_t done = 0;
   for (const auto& [key, write] : writes) {
     if (kept.enough()) break;
+    if (rest_is_due(done)) co_await io::yield();
     if (write.kind != EffectKind::kPut) continue;
     Query::Match match = find.query.match(write.body);
-    if (match == Query::Match::kTooCostly) return Query::too_costly();
-    if (match == Query::Match::kYes) HF_CHECK_OK(kept.add(write.body));
+    if (match == Query::Match::kTooCostly) co_return Query::too_costly();
+    if (match == Query::Match::kYes) HF_CO_CHECK_OK(kept.add(write.body));
   }
-  return kept.take();
+  co_return kept.take();
 }
 
 io::Task<Result<EngineCore::Changes>> EngineCore::scan_changes(CollectionRef c, Lsn snapshot, const Modification& change, uint64_t max_bytes, Hidden hidden) {

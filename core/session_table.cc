@@ -189,19 +189,31 @@ Result<> SessionTable::note_attempt(const Numbered& request) {
   auto at = sessions_.find(request.session);
   if (at == sessions_.end() || MUTANT("overtaken-attempt-is-executed")) return {};
   Session& s = at->second;
-  s.answered = std::max(s.answered, std::min(request.answered, request.number - 1));
-  s.attempts.erase(s.attempts.begin(), s.attempts.upper_bound(s.answered));
+  forget_attempts(s, std::min(request.answered, request.number - 1));
   uint64_t newest = 0;
   if (auto known = s.attempts.find(request.number); known != s.attempts.end()) newest = known->second;
   SOMETIMES(request.number <= s.answered || request.attempt < newest, "overtaken-attempt-comes");
   if (request.number <= s.answered || request.attempt < newest)
     return fail(Code::kUnknownOutcome, "this attempt of the request was overtaken by a later one, or by the answer to one, and was not executed");
-  if (request.attempt > 1) s.attempts[request.number] = request.attempt;
-  if (s.attempts.size() > kMaxAttempts) {
-    s.answered = s.attempts.begin()->first;
-    s.attempts.erase(s.attempts.begin());
-  }
+  if (request.attempt == 1) return {};
+  if (s.attempts.insert_or_assign(request.number, request.attempt).second) remember_attempts({request.session, request.number});
+  if (s.attempts.size() > kMaxAttempts) forget_attempts(s, s.attempts.begin()->first);
   return {};
+}
+
+void SessionTable::forget_attempts(Session& s, uint64_t through) {
+  s.answered = std::max(s.answered, through);
+  s.attempts.erase(s.attempts.begin(), s.attempts.upper_bound(s.answered));
+}
+
+/// In place of the oldest, of whatever session.
+void SessionTable::remember_attempts(Request request) {
+  sent_again_.push_back(request);
+  if (sent_again_.size() <= limits_.attempts) return;
+  auto [session, number] = sent_again_.front();
+  sent_again_.pop_front();
+  auto at = sessions_.find(session);
+  if (at != sessions_.end() && at->second.attempts.contains(number)) forget_attempts(at->second, number);
 }
 
 io::Task<Result<std::optional<SessionOutcome>>> SessionTable::begin(Numbered request) {

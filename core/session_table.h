@@ -11,11 +11,13 @@
 //
 // Bounds. A session remembers what its client has no answer to, at most kMaxSessionBytes; older outcomes are forgotten: whether such a request has happened is
 // unknown from then on, and it is never executed. A shard has so many sessions and bytes: a new session takes the place of the one that was used longest ago, and
-// when bytes run out, that one's outcomes are forgotten. Times are those that effects carry: nothing here depends on a clock.
+// when bytes run out, that one's outcomes are forgotten. Of requests that were sent again so many on a core are remembered with the attempts that have come; what is
+// forgotten is not executed when it comes again. Times are those that effects carry: nothing here depends on a clock.
 //
 // Pure, but for the waiting.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -61,6 +63,7 @@ inline constexpr size_t kMaxSessionBytes = 64 << 10;  ///< so 1,024 outcomes wit
 struct SessionLimits {
   uint32_t sessions_per_shard = 400;
   uint64_t bytes_per_shard = 512 << 10;
+  size_t attempts = size_t{1} << 17;  ///< requests sent again of which a core remembers the attempts: the newest
 };
 /// What a server's bounds make of it; each shard has its part.
 SessionLimits session_limits(uint32_t sessions, uint64_t bytes, uint16_t shard_count);
@@ -109,6 +112,8 @@ class SessionTable {
   };
   Result<std::optional<SessionOutcome>> look(const Numbered& request) const;
   Result<> note_attempt(const Numbered& request);
+  void remember_attempts(Request request);
+  static void forget_attempts(Session& s, uint64_t through);
   void touch(Session& s, int64_t now_ns);
   void erase(uint64_t session);
   void forget_through(Session& s, uint64_t number);
@@ -126,6 +131,7 @@ class SessionTable {
   std::set<std::tuple<ShardId, int64_t, uint64_t>> by_use_;  ///< shard, when used, id
   std::map<ShardId, ShardUse> per_shard_;
   std::map<Request, std::unique_ptr<io::WaitList>> under_way_;
+  std::deque<Request> sent_again_;  ///< in the order of their second attempts; some are forgotten already
 };
 
 }  // namespace holdfast::core

@@ -53,6 +53,7 @@ struct Transaction {
   Time begun, used;
   uint32_t users = 0;        ///< requests, running and waiting
   bool ended = false;        ///< what waits for its turn comes too late
+  bool too_costly = false;   ///< its snapshot takes too much memory: it ends as soon as no request uses it
   io::Semaphore turn{1};     ///< one request at a time, in order of arrival
   std::map<std::pair<std::string, std::string>, TransactionCollection> collections;
   uint64_t bytes = 0;        ///< of writes, as an entry has them, and of reads to be validated

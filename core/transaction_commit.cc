@@ -46,7 +46,7 @@ std::string conflict_sentence(const Transaction& t, const std::vector<PreparedWr
         return fmt::format("the document {} of {}.{} was changed by another since the transaction began; nothing of it was written: begin another", shown_key(item.key),
                            c.database, c.name);
   }
-  return "a collection that the transaction wrote to was dropped since it began; nothing of it was written: begin another";
+  return "a collection that the transaction wrote to, or read from, was dropped since it began; nothing of it was written: begin another";
 }
 
 }  // namespace

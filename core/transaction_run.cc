@@ -55,20 +55,28 @@ Result<> Transactions::put(Transaction& t, TransactionCollection& c, Bytes key, 
   auto old = c.writes.find(key);
   uint64_t less = old == c.writes.end() ? 0 : entry_bytes(key, old->second.body);
   if (more > less) HF_CHECK_OK(room_for(t, more - less));
+  store(t, c, key, std::move(body), was_there);
+  return {};
+}
+
+/// put() for which there is room.
+void Transactions::store(Transaction& t, TransactionCollection& c, Bytes key, std::optional<Buffer> body, bool was_there) {
+  uint64_t more = entry_bytes(key, body ? Bytes(*body) : Bytes());
+  auto old = c.writes.find(key);
+  uint64_t less = old == c.writes.end() ? 0 : entry_bytes(key, old->second.body);
   t.bytes += more - less;
   bytes_ += more - less;
   if (!body && !was_there && old != c.writes.end()) {
     t.bytes -= more;
     bytes_ -= more;
     c.writes.erase(old);
-    return {};
+    return;
   }
   Write write{body ? EffectKind::kPut : EffectKind::kDelete, body ? std::move(*body) : Buffer()};
   if (old == c.writes.end())
     c.writes.emplace(Buffer(key), std::move(write));
   else
     old->second = std::move(write);
-  return {};
 }
 
 Result<> Transactions::note_read(Transaction& t, TransactionCollection& c, Bytes key) {
@@ -100,7 +108,9 @@ io::Task<Reply<std::vector<Buffer>>> Transactions::insert_in(Transaction& t, Nam
   if (!found) co_return refuse<Out>(found);
   TransactionCollection& c = **found;
   uint64_t bytes = 0;
+  uint32_t looked_at = 0;
   for (const PreparedWrite& item : *items) {
+    if (shared_.cores[0]->rest_is_due(looked_at)) co_await io::yield();
     Result<std::optional<Buffer>> there = co_await current(t, c, item.key);
     if (!there) co_return refuse<Out>(there);
     if (*there)
@@ -109,11 +119,13 @@ io::Task<Reply<std::vector<Buffer>>> Transactions::insert_in(Transaction& t, Nam
     bytes += entry_bytes(item.key, item.body);
   }
   if (Result<> room = room_for(t, bytes); !room) co_return refuse<Out>(room);
+  // Of what was deleted here the deletion was counted; the sum of all was looked at, and is reserved while others run.
+  bytes_ += bytes;
   for (const PreparedWrite& item : *items) {
-    // Of what was deleted here the deletion was counted; the sum of all was looked at.
-    Result<> done = put(t, c, item.key, Buffer(item.body), false);
-    HF_ASSERT(done.has_value(), "there was room for all of them");
+    if (shared_.cores[0]->rest_is_due(looked_at)) co_await io::yield();
+    store(t, c, item.key, Buffer(item.body), false);
   }
+  bytes_ -= bytes;
   co_return Reply<Out>{std::move(ids), t.snapshot};
 }
 
@@ -128,7 +140,7 @@ io::Task<Result<Transactions::Found>> Transactions::scan(Transaction& t, Transac
     all = std::move(found);
   }
   if (own) {
-    HF_CO_TRY(found, EngineCore::select(find, *own, max_bytes));
+    HF_CO_TRY(found, co_await shared_.cores[0]->select(find, *own, max_bytes));
     std::ranges::move(found, std::back_inserter(all));
     SOMETIMES(!found.empty(), "transaction-finds-its-writes");
   }
@@ -180,7 +192,9 @@ io::Task<Reply<uint64_t>> Transactions::count_in(Transaction& t, Name name, cons
     if (!some) co_return refuse<uint64_t>(some);
     sum += *some;
   }
+  uint32_t looked_at = 0;
   for (const auto& [key, write] : c.writes) {
+    if (shared_.cores[0]->rest_is_due(looked_at)) co_await io::yield();
     if (write.kind != EffectKind::kPut) continue;
     Query::Match match = query.match(write.body);
     if (match == Query::Match::kTooCostly) co_return Reply<uint64_t>{Query::too_costly(), t.snapshot};
@@ -243,26 +257,33 @@ io::Task<Result<Modified>> Transactions::modify_document(Transaction& t, Transac
 
 io::Task<Result<Modified>> Transactions::modify_all(Transaction& t, TransactionCollection& c, const Modification& change) {
   Modified out;
-  std::vector<std::pair<Buffer, std::optional<Buffer>>> changed;
+  struct Changed {
+    Buffer key;
+    std::optional<Buffer> body;  ///< nothing: it is deleted
+    bool was_there = true;       ///< at the snapshot
+  };
+  std::vector<Changed> changed;
   uint64_t bytes = 0;
-  auto add = [&](Buffer key, std::optional<Buffer> body) {
+  auto add = [&](Buffer key, std::optional<Buffer> body, bool was_there = true) {
     bytes += entry_bytes(key, body ? Bytes(*body) : Bytes());
-    changed.emplace_back(std::move(key), std::move(body));
+    changed.push_back({std::move(key), std::move(body), was_there});
   };
   if (c.ref) {
     HF_CO_TRY(found, co_await engine_.scan_changes(*c.ref, t.snapshot, change, c.writes.empty() ? nullptr : &c.writes));
     out.matched = found.matched;
     for (PreparedWrite& w : found.writes) add(std::move(w.key), change.update ? std::optional(std::move(w.owned)) : std::nullopt);
   }
-  size_t of_others = changed.size();
+  uint32_t looked_at = 0;
   for (const auto& [key, write] : c.writes) {
+    if (shared_.cores[0]->rest_is_due(looked_at)) co_await io::yield();
     if (write.kind != EffectKind::kPut) continue;
     Query::Match match = change.of.query.match(write.body);
     if (match == Query::Match::kTooCostly) co_return Query::too_costly();
     if (match == Query::Match::kNo) continue;
     ++out.matched;
     if (!change.update) {
-      add(key, std::nullopt);
+      HF_CO_TRY(committed_there, co_await committed(t, c, key));
+      add(key, std::nullopt, committed_there.has_value());
       continue;
     }
     HF_CO_TRY(updated, change.apply(write.body, shared_.host.clock.wall()));
@@ -270,16 +291,12 @@ io::Task<Result<Modified>> Transactions::modify_all(Transaction& t, TransactionC
   }
   HF_CO_CHECK_OK(room_for(t, bytes));
   out.modified = changed.size();
-  for (size_t i = 0; i < changed.size(); ++i) {
-    auto& [key, body] = changed[i];
-    bool there = true;
-    if (!body && i >= of_others) {
-      HF_CO_TRY(committed_there, co_await committed(t, c, key));
-      there = committed_there.has_value();
-    }
-    Result<> done = put(t, c, key, std::move(body), there);
-    HF_ASSERT(done.has_value(), "there was room for all of them");
+  bytes_ += bytes;  // reserved while others run
+  for (Changed& w : changed) {
+    if (shared_.cores[0]->rest_is_due(looked_at)) co_await io::yield();
+    store(t, c, w.key, std::move(w.body), w.was_there);
   }
+  bytes_ -= bytes;
   co_return out;
 }
 

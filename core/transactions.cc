@@ -8,42 +8,65 @@
 namespace holdfast::core {
 
 namespace {
+
 constexpr size_t kRemembered = 100'000;
-}
+
+Error too_old() { return {Code::kSnapshotTooOld, "the transaction's snapshot is too old, or costs too much memory: only its commit is still taken; begin another"}; }
+
+}  // namespace
 
 io::Task<Reply<Buffer>> Transactions::begin(TransactionOptions options) {
   make_room();
   if (open_.size() + beginning_ >= shared_.options.max_transactions)
     co_return refuse<Buffer>(Result<>(fail(Code::kOverloaded, "too many transactions are open on this server: commit or roll back some, or try again later")));
+  if (bytes_ + shared_.cores[0]->catalog().bytes() > shared_.options.transactions_bytes)
+    co_return refuse<Buffer>(Result<>(fail(Code::kOverloaded, "the open transactions of this server take all the memory that they may: try again when others have ended")));
   auto t = std::make_shared<Transaction>();
   t->number = ++last_number_;
   t->secret = shared_.host.random.entropy64();
   t->options = options;
   t->begun = shared_.host.clock.now();
   ++beginning_;
-  auto opened = co_await gather<std::shared_ptr<const Catalog>>(shared_, [](EngineCore& core) {
+  auto opened = co_await gather<std::shared_ptr<const Catalog>>(shared_, [first = shared_.cores[0].get()](EngineCore& core) {
     core.open_snapshot(core.applied());
-    return core.shared_catalog();
+    return &core == first ? core.shared_catalog() : nullptr;
   });
   --beginning_;
   t->snapshot = opened.lsn;
-  t->catalog = std::move(opened.values[0]);
+  hold_catalog(*t, std::move(opened.values[0]));
   t->used = shared_.host.clock.now();
   open_.emplace(t->number, t);
   co_return Reply<Buffer>{transaction_id(t->number, t->secret), t->snapshot};
 }
 
+void Transactions::hold_catalog(Transaction& t, std::shared_ptr<const Catalog> catalog) {
+  t.catalog = std::move(catalog);
+  if (catalogs_[t.catalog.get()]++ == 0) bytes_ += t.catalog->bytes();
+}
+
+void Transactions::let_go_of_catalog(Transaction& t) {
+  if (auto held = catalogs_.find(t.catalog.get()); --held->second == 0) {
+    bytes_ -= t.catalog->bytes();
+    catalogs_.erase(held);
+  }
+  t.catalog.reset();
+}
+
 // ---- Requests of a transaction ----
 
 /// Waits its turn. Whoever has it gives it back.
-io::Task<Result<Transactions::Ref>> Transactions::take(std::string_view id) {
+io::Task<Result<Transactions::Ref>> Transactions::take(std::string_view id, Use use) {
   auto read = read_transaction_id(id);
   auto at = read ? open_.find(read->first) : open_.end();
   if (at == open_.end() || (at->second->secret != read->second && !MUTANT("any-secret-will-do"))) co_return std::unexpected(why_unknown(id));
   Ref t = at->second;
   if (is_over(*t)) {
-    end(t, {Outcome::Kind::kRolledBack, t->number, t->secret, t->snapshot});
+    end_by_itself(t);
     co_return std::unexpected(why_unknown(id));
+  }
+  if (use == Use::kGoOn && is_too_old(*t)) {
+    SOMETIMES(true, "busy-transaction-is-too-old");
+    co_return std::unexpected(too_old());
   }
   ++t->users;
   SOMETIMES(t->users > 1, "request-waits-for-its-transaction");
@@ -56,13 +79,16 @@ io::Task<Result<Transactions::Ref>> Transactions::take(std::string_view id) {
 void Transactions::give(const Ref& t) {
   t->used = shared_.host.clock.now();
   --t->users;
+  if (!t->ended && is_over(*t)) end_by_itself(t);
   t->turn.release(1);
 }
 
+/// It ends as soon as no request uses it.
+bool Transactions::is_too_old(const Transaction& t) const { return t.too_costly || shared_.host.clock.now() - t.begun > shared_.options.snapshot_age; }
+
 bool Transactions::is_over(const Transaction& t) const {
   if (t.users > 0 || MUTANT("transaction-survives-its-timeout")) return false;
-  Time now = shared_.host.clock.now();
-  return now - t.used > shared_.options.transaction_idle || now - t.begun > shared_.options.snapshot_age;
+  return is_too_old(t) || shared_.host.clock.now() - t.used > shared_.options.transaction_idle;
 }
 
 template <class T, class F>
@@ -97,7 +123,7 @@ io::Task<Reply<Modified>> Transactions::modify(Name name, const Modification& ch
 // ---- The end ----
 
 io::Task<Reply<Lsn>> Transactions::commit(std::string_view id, Numbered request) {
-  Result<Ref> taken = co_await take(id);
+  Result<Ref> taken = co_await take(id, Use::kEnd);
   if (!taken) {
     const Outcome* was = outcome_of(id);
     if (!was || was->kind == Outcome::Kind::kRolledBack) co_return refuse<Lsn>(taken);
@@ -118,7 +144,7 @@ io::Task<Reply<Lsn>> Transactions::commit(std::string_view id, Numbered request)
 }
 
 io::Task<Reply<bool>> Transactions::roll_back(std::string_view id) {
-  Result<Ref> taken = co_await take(id);
+  Result<Ref> taken = co_await take(id, Use::kEnd);
   if (!taken) {
     const Outcome* was = outcome_of(id);
     if (!was || was->kind == Outcome::Kind::kCommitted) co_return refuse<bool>(taken);
@@ -154,7 +180,7 @@ void Transactions::end(const Ref& t, Outcome outcome) {
   for (uint16_t k = 0; k < shared_.cores.size(); ++k)
     shared_.host.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], snapshot = t->snapshot] { core.close_snapshot(snapshot); });
   t->collections.clear();
-  t->catalog.reset();
+  let_go_of_catalog(*t);
   open_.erase(t->number);
   outcome.at = shared_.host.clock.now();
   forget_next_.push_back(t->number);
@@ -165,13 +191,23 @@ void Transactions::end(const Ref& t, Outcome outcome) {
   }
 }
 
+void Transactions::end_by_itself(const Ref& t) {
+  Outcome outcome{Outcome::Kind::kRolledBack, t->number, t->secret, t->snapshot};
+  if (t->too_costly) {
+    SOMETIMES(true, "transaction-costs-too-much-history");
+    outcome.kind = Outcome::Kind::kFailed;
+    outcome.error = Error{Code::kSnapshotTooOld, "the transaction's snapshot cost too much memory, and it was rolled back: begin another"};
+  }
+  end(t, std::move(outcome));
+}
+
 void Transactions::end_idle() {
   std::vector<Ref> over;
   for (const auto& [number, t] : open_)
     if (is_over(*t)) over.push_back(t);
   for (const Ref& t : over) {
     SOMETIMES(true, "transaction-idle-too-long");
-    end(t, {Outcome::Kind::kRolledBack, t->number, t->secret, t->snapshot});
+    end_by_itself(t);
   }
 }
 
@@ -191,15 +227,13 @@ io::Task<void> Transactions::tidy() {
   uint64_t bytes = 0;
   for (uint64_t b : history.values) bytes += b;
   if (bytes <= shared_.options.history_bytes) co_return;
-  // The older half of those that nothing runs in: in a few looks none is left, if need be.
-  std::vector<Ref> idle;
-  for (const auto& [number, t] : open_)
-    if (t->users == 0) idle.push_back(t);
-  idle.resize((idle.size() + 1) / 2);
-  for (const Ref& t : idle) {
-    SOMETIMES(true, "transaction-costs-too-much-history");
-    end(t, {Outcome::Kind::kFailed, t->number, t->secret, t->snapshot,
-            Error{Code::kSnapshotTooOld, "the transaction's snapshot cost too much memory, and it was rolled back: begin another"}});
+  // The older half: in a few looks none is left, if need be. Where a request runs, it ends with that one.
+  std::vector<Ref> older;
+  for (const auto& [number, t] : open_) older.push_back(t);
+  older.resize((older.size() + 1) / 2);
+  for (const Ref& t : older) {
+    t->too_costly = true;
+    if (is_over(*t)) end_by_itself(t);
   }
 }
 

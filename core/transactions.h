@@ -9,8 +9,10 @@
 // pending writes of others included, all of it becomes one entry. Otherwise nothing happens, and the error names the document: first committer wins
 // (Berenson et al., 1995: snapshot isolation).
 //
-// Bounds. Number and memory: EngineOptions::max_transactions, transactions_bytes, kMaxEntryEffects each. Time: one that no request has used for transaction_idle
-// ends by itself; so does one whose snapshot is older than snapshot_age, or costs too much history.
+// Bounds. Number and memory: EngineOptions::max_transactions, transactions_bytes (also of copies of the catalog: one for all that began between two of its
+// changes), kMaxEntryEffects each. Time: one that no request has used for transaction_idle
+// ends by itself; so does one whose snapshot is older than snapshot_age, or costs too much history, and such a one takes no more requests but those that end it:
+// however busy it is, it gets no older.
 //
 // What became of an ended one is remembered for a while, so that a commit that is asked again is answered as the first time. After a restart nothing is: an
 // entry tells whether a commit has happened, not to whom it belonged.
@@ -62,11 +64,16 @@ class Transactions {
   };
 
   // transactions.cc
-  io::Task<Result<Ref>> take(std::string_view id);
+  enum class Use : uint8_t { kGoOn, kEnd };
+  io::Task<Result<Ref>> take(std::string_view id, Use use = Use::kGoOn);
   void give(const Ref& t);
   Error why_unknown(std::string_view id) const;
   const Outcome* outcome_of(std::string_view id) const;
+  bool is_too_old(const Transaction& t) const;
   bool is_over(const Transaction& t) const;
+  void end_by_itself(const Ref& t);
+  void hold_catalog(Transaction& t, std::shared_ptr<const Catalog> catalog);
+  void let_go_of_catalog(Transaction& t);
   void end(const Ref& t, Outcome outcome);
   void end_idle();
   void make_room();
@@ -79,6 +86,7 @@ class Transactions {
   io::Task<Result<std::optional<Buffer>>> committed(Transaction& t, const TransactionCollection& c, Bytes key);
   io::Task<Result<std::optional<Buffer>>> current(Transaction& t, const TransactionCollection& c, Bytes key);
   Result<> put(Transaction& t, TransactionCollection& c, Bytes key, std::optional<Buffer> body, bool was_there);
+  void store(Transaction& t, TransactionCollection& c, Bytes key, std::optional<Buffer> body, bool was_there);
   Result<> note_read(Transaction& t, TransactionCollection& c, Bytes key);
   Result<> room_for(const Transaction& t, uint64_t bytes) const;
   io::Task<Result<Found>> scan(Transaction& t, TransactionCollection& c, const Find& find, uint64_t max_bytes);
@@ -101,7 +109,8 @@ class Transactions {
   EngineShared& shared_;
   uint64_t last_number_ = 0;
   uint32_t beginning_ = 0;  // not in open_ yet
-  uint64_t bytes_ = 0;      // of all that are open
+  uint64_t bytes_ = 0;      // of all that are open, and of the catalogs that they see
+  absl::flat_hash_map<const Catalog*, uint32_t> catalogs_;  // by how many each is seen; never iterated
   std::map<uint64_t, Ref> open_;  // by number: in the order in which they began
   std::map<uint64_t, Outcome> ended_;
   std::deque<uint64_t> forget_next_;  // of ended_, the oldest first

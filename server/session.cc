@@ -219,10 +219,11 @@ bool Session::begin_call(Call& call) {
   return true;
 }
 
-// The request's number.
+// The request's number. An insert with a number in a session is told from others by that: another client's is no repeat of it.
 uint64_t Session::note_insert(Call& call) {
   ++requests_;
-  if (call.request.op == wire::Op::kInsertOne || call.request.op == wire::Op::kInsertMany) {
+  bool inserts = call.request.op == wire::Op::kInsertOne || call.request.op == wire::Op::kInsertMany;
+  if (inserts && call.request.session == 0) {
     call.fingerprint = insert_fingerprint(call.request, connection_->peer());
     last_insert_ = {*call.fingerprint, requests_};
   }

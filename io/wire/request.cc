@@ -75,6 +75,12 @@ Result<> read_uint(msgpack::Cursor& in, std::string_view key, uint64_t& out) {
   return {};
 }
 
+Result<> read_session(msgpack::Cursor& in, Request& out) {
+  HF_CHECK_OK(read_uint(in, "session", out.session));
+  if (out.session == 0) return bad("session must be a number that open_session gave, not 0");
+  return {};
+}
+
 Result<> read_no_reply(msgpack::Cursor& in, Request& out) {
   msgpack::Value v;
   if (!in.next(v)) return bad(kNotAMap);
@@ -101,7 +107,7 @@ Result<> read_field(Key key, msgpack::Cursor& in, Request& out) {
       return read_name(in, "auth", out.auth);
     case kNoReply: return read_no_reply(in, out);
     case kTransaction: return read_name(in, "tx", out.transaction);
-    case kSession: return read_uint(in, "session", out.session);
+    case kSession: return read_session(in, out);
     case kNumber: return read_uint(in, "number", out.number);
     case kAnswered: return read_uint(in, "answered", out.answered);
     case kAttempt: return read_uint(in, "attempt", out.attempt);
@@ -127,6 +133,13 @@ Result<> read_fields(msgpack::Cursor& in, uint32_t pairs, Request& out, unsigned
     if (!r && first) first = std::move(r);
   }
   return first;
+}
+
+Result<> check_session(unsigned seen) {
+  constexpr unsigned kNeeded = kNumber | kAnswered;
+  if (!(seen & kSession) && (seen & (kNeeded | kAttempt))) return bad("number, answered and attempt go with session");
+  if ((seen & kSession) && (seen & kNeeded) != kNeeded) return bad("a session goes with number and answered");
+  return {};
 }
 
 /// Whether the request has that key; its value is then what comes next.
@@ -155,6 +168,7 @@ Result<> parse_request(Bytes payload, Request& out) {
   if (!in.at_end()) return bad("a frame holds exactly one request; bytes follow it");
   if (!(seen & kId)) return bad("the request has no id");
   if (!(seen & kOp)) return bad("the request has no op");
+  HF_CHECK_OK(check_session(seen));
   return {};
 }
 

@@ -40,15 +40,14 @@ struct Sent {
   std::string database = "";
   bool no_reply = false;
   std::string transaction = "";
-  uint64_t session = 0;
-  uint64_t number = 0;
+  uint64_t session = 0, number = 0, attempt = 1;
 };
 /// A request as a frame.
 inline Buffer frame(const Sent& s) {
   Buffer out;
   wire::RequestWriter w(
       out, {.id = s.id, .op = s.op, .database = s.database, .collection = s.collection, .no_reply = s.no_reply, .transaction = s.transaction,
-            .session = s.session, .number = s.number});
+            .session = s.session, .number = s.number, .attempt = s.attempt});
   w.args().raw(s.args);
   HF_ASSERT(w.end(), "tests send what fits");
   return out;

@@ -440,6 +440,26 @@ TEST_F(Session, AnInsertThatWasFollowedByAnotherRequestIsNoRepeatWhenItsConnecti
   });
 }
 
+TEST_F(Session, ANumberedInsertIsNobodysRepeatAndNobodysFirstAttempt) {
+  run([](ServerTest& t) -> io::Task<void> {
+    Sent plain{.op = Op::kInsertOne, .args = document("lock")};
+    for (bool first_has_number : {true, false}) {
+      Sent numbered = plain, other = plain;
+      (first_has_number ? numbered : other).session = 7;
+      (first_has_number ? numbered : other).number = 1;
+      auto first = co_await t.connect();
+      co_await first->ask(numbered);
+      first->loop().reset();
+      co_await t.settle();
+      // The engine tells who sent a number that it has the lock. Nobody else may be told.
+      auto second = co_await t.connect();
+      EXPECT_EQ((co_await second->ask(other)).code, Code::kDuplicateKey) << first_has_number;
+      EXPECT_EQ(t.engine->last_repeat, core::Repeat::kByShape);
+      plain.collection = "d";
+    }
+  });
+}
+
 /// Sends an insert whose connection breaks while it is under way.
 io::Task<void> insert_and_break(ServerTest& t, const Sent& insert) {
   auto c = co_await t.connect();

@@ -98,6 +98,17 @@ TEST_F(NumberedTest, WhatFailsOrChangesNothingIsExecutedAgain) {
   });
 }
 
+TEST_F(NumberedTest, ANumberThatWasAnotherOperationsIsAMistakeOfTheClient) {
+  run([](EngineTest& t) -> io::Task<void> {
+    co_await open(t);
+    EXPECT_EQ(co_await t.insert_in(at(1), R"({"_id":1})"), "ok");
+    EXPECT_EQ(co_await t.one(removal(R"({"_id":1})"), at(2)), "1 1");
+    EXPECT_TRUE((co_await t.one(removal(R"({"_id":1})"), at(1))).starts_with("bad_request: the number"));
+    EXPECT_TRUE((co_await t.insert_in(at(2), R"({"_id":1})")).starts_with("bad_request: the number"));
+    EXPECT_EQ(co_await t.all("{}"), "");
+  });
+}
+
 TEST_F(NumberedTest, OfManyAttemptsAtOnceOneIsExecuted) {
   run([](EngineTest& t) -> io::Task<void> {
     co_await open(t);

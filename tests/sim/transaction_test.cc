@@ -173,12 +173,13 @@ TEST_F(TransactionTest, SeesCollectionsAsTheyWereAndConflictsWithDrops) {
     co_await t.insert(R"({"_id":1,"n":1})");
     Tx reads = co_await open_tx(t), writes = co_await open_tx(t);
     EXPECT_EQ(co_await t.one(update(R"({"_id":1})", R"({"$set":{"n":2}})"), writes()), "1 1");
-    co_await t.engine->drop_collection(kName);
+    auto dropped = co_await t.engine->drop_collection(kName);
     co_await t.insert(R"({"_id":1,"n":3})");
     EXPECT_EQ(co_await t.all("{}", reads()), R"({"_id":1,"n":1})");
     EXPECT_EQ(co_await t.all(R"({"_id":1})", reads()), R"({"_id":1,"n":1})");
     EXPECT_EQ(co_await reads.commit(), "ok");
     EXPECT_TRUE((co_await writes.commit()).starts_with("conflict: a collection"));
+    EXPECT_GE((co_await t.engine->commit_transaction(writes.id)).lsn, dropped.lsn) << "the answer rests on the drop";
     EXPECT_EQ(co_await t.all(), R"({"_id":1,"n":3})");
   });
 }
@@ -195,6 +196,49 @@ TEST_F(TransactionTest, EndsWhenItIsIdleForTooLong) {
     co_await io::sleep_for(milliseconds(2100));
     EXPECT_TRUE((co_await tx.commit()).starts_with("tx_unknown"));
     EXPECT_EQ(co_await t.all(), "");
+  });
+}
+
+/// Asks without a pause, in two tasks, so that there is always a request under way, until one is refused or `patience` has passed. How long that took.
+io::Task<Duration> ask_without_a_pause(EngineTest& t, const Tx& tx, Duration patience) {
+  io::Executor& here = co_await io::this_executor();
+  Time begin = here.now();
+  bool refused = false;
+  for (int i = 0; i < 2; ++i)
+    co_await t.begin([&]() -> io::Task<void> {
+      while (!refused && here.now() - begin < patience) {
+        refused = co_await tx.count() == 999;
+        co_await t.one(update(R"({"_id":1})", R"({"$inc":{"n":1}})"));
+      }
+    });
+  for (int i = 0; i < 2; ++i)
+    co_await t.begin([&]() -> io::Task<void> {
+      while (!refused && here.now() - begin < patience) refused = co_await tx.count() == 999;
+    });
+  co_await t.settle();
+  co_return here.now() - begin;
+}
+
+TEST_F(TransactionTest, EndsWhenItsSnapshotIsTooOldAlsoWhenItIsNeverIdle) {
+  options.snapshot_age = milliseconds(200);
+  run([](EngineTest& t) -> io::Task<void> {
+    co_await t.insert(R"({"_id":1,"n":0})");
+    Tx tx = co_await open_tx(t);
+    EXPECT_LT(co_await ask_without_a_pause(t, tx, seconds(1)), milliseconds(300));
+    EXPECT_EQ((co_await t.engine->stats()).result->open_transactions, 0u);
+    EXPECT_TRUE((co_await tx.commit()).starts_with("tx_unknown"));
+  });
+}
+
+TEST_F(TransactionTest, EndsWhenItsSnapshotCostsTooMuchAlsoWhenItIsNeverIdle) {
+  options.history_bytes = 1;
+  run([](EngineTest& t) -> io::Task<void> {
+    co_await t.insert(R"({"_id":1,"n":0})");
+    Tx tx = co_await open_tx(t);
+    co_await io::sleep_for(milliseconds(9800));
+    EXPECT_LT(co_await ask_without_a_pause(t, tx, seconds(1)), milliseconds(500)) << "the next look, which comes every ten seconds, ends it";
+    EXPECT_EQ((co_await t.engine->stats()).result->open_transactions, 0u);
+    EXPECT_TRUE((co_await tx.commit()).starts_with("snapshot_too_old"));
   });
 }
 
@@ -218,6 +262,61 @@ TEST_F(TransactionTest, AreBoundedInNumberAndMemory) {
       std::string said = co_await t.insert_in(again(), R"({"_id":1})");
       EXPECT_EQ(said == "ok", i == 0) << said;
     }
+  });
+}
+
+TEST_F(TransactionTest, TheCatalogsThatTheySeeCountToTheirMemory) {
+  options.transactions_bytes = 100'000;
+  run([](EngineTest& t) -> io::Task<void> {
+    std::vector<Tx> open;
+    auto make = [&](int i) -> io::Task<void> {
+      std::string name = fmt::format("c{}", i);
+      EXPECT_TRUE((co_await t.engine->create_collection({"db", name})).result);
+    };
+    for (int i = 0; i < 100; ++i) co_await make(i);
+    for (int i = 0; i < 100; ++i) open.push_back(co_await open_tx(t));
+    size_t begun = 0;
+    for (bool refused = false; !refused && begun < 100; ++begun) {
+      co_await make(100 + static_cast<int>(begun));
+      auto tx = co_await t.engine->begin_transaction({});
+      refused = !tx.result && tx.result.error().code == Code::kOverloaded;
+      if (!refused) open.push_back({t, *tx.result, tx.lsn});
+    }
+    EXPECT_LT(begun, 8u) << "each has a catalog of its own";
+    EXPECT_GT(begun, 2u) << "those before have one together";
+    for (const Tx& tx : open) EXPECT_EQ(co_await tx.rollback(), "ok");
+    Tx again = co_await open_tx(t);
+    EXPECT_EQ(co_await t.insert_in(again(), R"({"_id":1})"), "ok");
+  });
+}
+
+TEST_F(TransactionTest, OthersRunWhileOneGoesThroughWhatItHasWritten) {
+  options.scan_yield_documents = 1;
+  run([](EngineTest& t) -> io::Task<void> {
+    constexpr int kDocuments = 400;
+    Tx tx = co_await open_tx(t);
+    std::vector<Buffer> documents;
+    for (int i = 0; i < kDocuments; ++i) documents.push_back(pack(fmt::format(R"({{"_id":{}}})", i)));
+    int turns = 0;
+    bool ended = false;
+    co_await t.begin([&]() -> io::Task<void> {
+      while (!ended) {
+        ++turns;
+        co_await io::yield();
+      }
+    });
+    auto turns_during = [&](auto task) -> io::Task<int> {
+      int before = turns;
+      co_await std::move(task);
+      co_return turns - before;
+    };
+    EXPECT_GE(co_await turns_during(t.engine->insert_many(tx(), {documents.begin(), documents.end()}, Repeat::kNever)), kDocuments / 6) << "looks, then writes";
+    EXPECT_GE(co_await turns_during(tx.count(R"({"n":1})")), kDocuments / 16);
+    EXPECT_GE(co_await turns_during(t.all(R"({"n":1})", tx())), kDocuments / 16);
+    EXPECT_GE(co_await turns_during(t.many(update("{}", R"({"$set":{"n":1}})"), tx())), kDocuments / 6);
+    EXPECT_EQ(co_await tx.count(R"({"n":1})"), static_cast<uint64_t>(kDocuments));
+    ended = true;
+    co_await t.settle();
   });
 }
 

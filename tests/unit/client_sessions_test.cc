@@ -132,6 +132,56 @@ TEST_F(SessionsTest, AServerWithoutSessionsIsUsedWithoutThem) {
   EXPECT_EQ(seen(), (Words{"open_session", "update_one", "update_one"}));
 }
 
+TEST_F(SessionsTest, ACommitThatWasLostStaysUncertainInAnotherSession) {
+  for (bool known : {true, false}) {
+    Client& c = start_server([n = 0, known](const Seen&, bool& breaks) mutable -> std::optional<Error> {
+      ++n;
+      breaks = n == 1;
+      if (n == 2) return Error{Code::kSessionUnknown, "it is gone"};
+      if (n == 3 && !known) return Error{Code::kTxUnknown, "the server has started since"};
+      return std::nullopt;
+    });
+    auto r = run(c.call({.op = Op::kTxCommit, .collection = "", .args = map1("tx_id", 1)}));
+    EXPECT_EQ(r ? Code::kInternal : r.error().code, known ? Code::kInternal : Code::kUnknownOutcome) << "the first attempt may have committed";
+    run_close();
+  }
+}
+
+TEST_F(SessionsTest, WhoWaitsForASessionSharesItsFailure) {
+  Client& c = start_as({.connections = 1}, [](Peer& peer, Seen request) {
+    return [](Peer& p, Seen s) -> io::Task<bool> {
+      co_await p.refuse(s.id, {Code::kOverloaded, "later"});
+      co_return true;
+    }(peer, std::move(request));
+  });
+  int refused = 0;
+  auto ask = [](Client& client, int& count) -> io::Task<void> {
+    auto r = co_await client.collection("things").update_one("\x80", map1("$inc", 1));
+    count += !r && r.error().code == Code::kOverloaded;
+  };
+  for (int i = 0; i < 20; ++i) world_.executor.spawn(ask(c, refused));
+  world_.executor.run();
+  EXPECT_EQ(refused, 20);
+  EXPECT_EQ(seen(), Words(6, "open_session")) << "not one after the other";
+  EXPECT_EQ(update(c).error().code, Code::kOverloaded);
+  EXPECT_EQ(seen().size(), 12u) << "who comes later tries anew";
+}
+
+TEST_F(SessionsTest, OpeningASessionCountsToTheTimeout) {
+  Client& c = start_as({.connections = 1}, [](Peer& peer, Seen request) {
+    return [](Peer& p, Seen s) -> io::Task<bool> {
+      if (s.op == Op::kOpenSession) {
+        co_await io::sleep_for(seconds(14));
+        co_await p.answer(s.id, map1("session", 1));
+      }
+      co_return true;
+    }(peer, std::move(request));
+  });
+  Time begin = world_.executor.now();
+  EXPECT_EQ(update(c).error().code, Code::kUnknownOutcome);
+  EXPECT_LE(world_.executor.now() - begin, seconds(16));
+}
+
 TEST_F(SessionsTest, AnsweredNeverPassesWhatIsWaitedFor) {
   // Three at once; the second is answered first, then one more is asked.
   std::vector<Seen> held;

@@ -152,6 +152,26 @@ TEST(Sessions, ThoseThatWereUsedLongestAgoMakeWay) {
   EXPECT_EQ(t.table.unused_since(WallTime{21}, 1).size(), 1u);
 }
 
+TEST(Sessions, OfAttemptsOnlyTheNewestAreRememberedOverAllSessions) {
+  Table t({.attempts = 3});
+  for (uint64_t id : {9, 13}) t.open(id);
+  auto ask = [&](uint64_t session, uint64_t number, uint64_t attempt) {
+    Numbered request{.session = session, .number = number, .attempt = attempt};
+    std::string said = t.begin(request);
+    if (said == "execute") t.table.end(request);
+    return said;
+  };
+  for (uint64_t attempt : {2, 3, 4, 5}) EXPECT_EQ(ask(9, 1, attempt), "execute") << "a request counts once";
+  EXPECT_EQ(ask(9, 2, 2), "execute");
+  EXPECT_EQ(ask(13, 1, 2), "execute");
+  EXPECT_EQ(ask(9, 1, 6), "execute") << "nothing is forgotten yet";
+  EXPECT_EQ(ask(13, 2, 2), "execute");
+  EXPECT_EQ(ask(9, 1, 7), "unknown_outcome") << "which attempts have come is forgotten, so none is taken any more";
+  EXPECT_EQ(ask(9, 2, 1), "unknown_outcome");
+  EXPECT_EQ(ask(9, 2, 3), "execute");
+  EXPECT_EQ(ask(13, 1, 3), "execute");
+}
+
 TEST(Sessions, OfADamagedOneOnlyWhatIsKnownIsAnswered) {
   Table t;
   t.open(9);

@@ -78,6 +78,24 @@ TEST(Request, RefusesWhatIsMalformed) {
   EXPECT_EQ(error_of("\x82\xa2id\x01\xa2op\x01"), Code::kIo) << "the least that is right";
 }
 
+TEST(Request, ANumberGoesWithASession) {
+  auto with = [](std::initializer_list<std::pair<const char*, uint64_t>> fields) {
+    Buffer b;
+    Writer w(b);
+    w.map(static_cast<uint32_t>(2 + fields.size())).string("id").uint(1).string("op").uint(1);
+    for (auto [key, value] : fields) w.string(key).uint(value);
+    return error_of(b);
+  };
+  EXPECT_EQ(with({{"session", 7}, {"number", 1}, {"answered", 0}}), Code::kIo) << "fine";
+  EXPECT_EQ(with({{"session", 7}, {"number", 1}, {"answered", 0}, {"attempt", 2}}), Code::kIo) << "fine";
+  EXPECT_EQ(with({{"session", 0}, {"number", 1}, {"answered", 0}}), Code::kBadRequest) << "it would be executed as often as it comes";
+  EXPECT_EQ(with({{"number", 1}}), Code::kBadRequest);
+  EXPECT_EQ(with({{"answered", 1}}), Code::kBadRequest);
+  EXPECT_EQ(with({{"attempt", 2}}), Code::kBadRequest);
+  EXPECT_EQ(with({{"session", 7}, {"number", 1}}), Code::kBadRequest);
+  EXPECT_EQ(with({{"session", 7}, {"answered", 1}}), Code::kBadRequest);
+}
+
 TEST(Request, BringsCredentials) {
   Request r;
   ASSERT_TRUE(
