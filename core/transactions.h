@@ -67,6 +67,7 @@ class Transactions {
   Error why_unknown(std::string_view id) const;
   const Outcome* outcome_of(std::string_view id) const;
   bool is_over(const Transaction& t) const;
+  void close_snapshots(const Transaction& t);
   void end(const Ref& t, Outcome outcome);
   void end_idle();
   void make_room();
@@ -94,7 +95,11 @@ class Transactions {
 
   // transaction_commit.cc
   io::Task<Reply<Lsn>> write(Transaction& t, Numbered request);
-  io::Task<Result<std::vector<PreparedWrite>>> prepare(Transaction& t);
+  io::Task<Reply<Lsn>> write_resolved(Transaction& t, Numbered request);
+  io::Task<Result<>> resolve_all(Transaction& t);
+  static bool misses_collections(const Transaction& t);
+  io::Task<void> look_for_collections(Transaction& t);
+  std::vector<PreparedWrite> prepare(const Transaction& t);
   io::Task<void> write_half(std::vector<PreparedWrite>& items);
 
   EngineImpl& engine_;
