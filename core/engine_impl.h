@@ -173,7 +173,7 @@ class EngineImpl final : public Engine, private JournalSink {
   std::unique_ptr<Transactions> transactions_;
   const Find everything_;
   io::Semaphore many_turns_{kManyAtOnce};  // core 0: requests over several documents that may be under way
-  io::Semaphore catalog_turn_{1};  // core 0: one catalog change at a time
+  io::Semaphore catalog_turn_{1};  // core 0: one catalog change at a time, and commits that rest on there being none
   io::Event stopping_;
   size_t running_ = 0;  // tasks of ours on core 0, and the loops of all cores
   io::WaitList ended_;

@@ -66,6 +66,8 @@ io::Task<Evaluated<bool>> EngineCore::prepare_commit(Lsn after, std::vector<Prep
     unchanged = co_await unchanged_since(*item, MUTANT("conflict-checked-against-now") ? applied_ : snapshot, rests_on);
     if (!unchanged) break;
   }
+  if (unchanged && MUTANT("commit-locks-let-go-early"))
+    for (PreparedWrite* item : items) overlay_.unlock(std::exchange(item->locked, nullptr));
   if (unchanged) co_return Evaluated<bool>{true, seen()};
   if (!MUTANT("locks-kept-after-conflict")) co_await finish(items, nullptr);
   Lsn lsn = co_await applied(rests_on);

@@ -136,7 +136,7 @@ io::Task<Result<Transactions::Found>> Transactions::scan(Transaction& t, Transac
   const auto* own = c.writes.empty() || MUTANT("transaction-does-not-read-its-writes") ? nullptr : &c.writes;
   Found all;
   if (c.ref) {
-    HF_CO_TRY(found, co_await engine_.scan(*c.ref, t.snapshot, find, max_bytes, own));
+    HF_CO_TRY(found, co_await engine_.scan(*c.ref, t.snapshot, find, max_bytes, MUTANT("scan-shows-what-was-changed") ? nullptr : own));
     all = std::move(found);
   }
   if (own) {

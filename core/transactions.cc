@@ -36,6 +36,7 @@ io::Task<Reply<Buffer>> Transactions::begin(TransactionOptions options) {
   hold_catalog(*t, std::move(opened.values[0]));
   t->used = shared_.host.clock.now();
   open_.emplace(t->number, t);
+  if (MUTANT("transaction-snapshot-let-go-early")) close_snapshots(*t);
   co_return Reply<Buffer>{transaction_id(t->number, t->secret), t->snapshot};
 }
 
@@ -128,6 +129,7 @@ io::Task<Reply<Lsn>> Transactions::commit(std::string_view id, Numbered request)
     const Outcome* was = outcome_of(id);
     if (!was || was->kind == Outcome::Kind::kRolledBack) co_return refuse<Lsn>(taken);
     SOMETIMES(true, "commit-asked-again");
+    if (MUTANT("commit-asked-again-conflicts")) co_return Reply<Lsn>{fail(Code::kConflict, "the transaction is over: begin another"), was->lsn};
     if (was->error) co_return Reply<Lsn>{fail(was->error->code, was->error->message), was->lsn};
     co_return Reply<Lsn>{was->lsn, was->lsn};
   }
@@ -172,13 +174,17 @@ Error Transactions::why_unknown(std::string_view id) const {
   return {Code::kTxUnknown, "the transaction was rolled back, or not used for too long: begin another"};
 }
 
+void Transactions::close_snapshots(const Transaction& t) {
+  for (uint16_t k = 0; k < shared_.cores.size(); ++k)
+    shared_.host.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], snapshot = t.snapshot] { core.close_snapshot(snapshot); });
+}
+
 /// Nothing of it happens any more. It stays in memory while requests wait for their turn.
 void Transactions::end(const Ref& t, Outcome outcome) {
   HF_ASSERT(!t->ended, "a transaction ends once");
   t->ended = true;
   bytes_ -= t->bytes;
-  for (uint16_t k = 0; k < shared_.cores.size(); ++k)
-    shared_.host.cores.send(CoreId(0), CoreId(k), [&core = *shared_.cores[k], snapshot = t->snapshot] { core.close_snapshot(snapshot); });
+  if (!MUTANT("transaction-snapshot-let-go-early")) close_snapshots(*t);
   t->collections.clear();
   let_go_of_catalog(*t);
   open_.erase(t->number);

@@ -74,6 +74,7 @@ class Transactions {
   void end_by_itself(const Ref& t);
   void hold_catalog(Transaction& t, std::shared_ptr<const Catalog> catalog);
   void let_go_of_catalog(Transaction& t);
+  void close_snapshots(const Transaction& t);
   void end(const Ref& t, Outcome outcome);
   void end_idle();
   void make_room();
@@ -102,7 +103,11 @@ class Transactions {
 
   // transaction_commit.cc
   io::Task<Reply<Lsn>> write(Transaction& t, Numbered request);
-  io::Task<Result<std::vector<PreparedWrite>>> prepare(Transaction& t);
+  io::Task<Reply<Lsn>> write_resolved(Transaction& t, Numbered request);
+  io::Task<Result<>> resolve_all(Transaction& t);
+  static bool misses_collections(const Transaction& t);
+  io::Task<void> look_for_collections(Transaction& t);
+  std::vector<PreparedWrite> prepare(const Transaction& t);
   io::Task<void> write_half(std::vector<PreparedWrite>& items);
 
   EngineImpl& engine_;

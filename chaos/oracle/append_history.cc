@@ -73,13 +73,14 @@ void AppendHistory::commit(TransactionId id, Lsn after) {
   if (t.fate != Fate::kOpen) return;
   t.fate = Fate::kAsked;
   t.commit_after = after;
-  if (t.ended) t.high = Lsn();
+  t.late = t.ended;
+  if (t.late) t.high = Lsn();
 }
 
-AppendHistory::TransactionId AppendHistory::append_alone(Key key, Value value, Lsn after) {
+AppendHistory::TransactionId AppendHistory::append_at_once(const std::map<Key, Value>& values, Lsn after) {
   TransactionId id = ask(after);
   at(id).single = true;
-  add_append(id, key, value);
+  for (auto [key, value] : values) add_append(id, key, value);
   at(id).fate = Fate::kAsked;
   at(id).commit_after = after;
   return id;
@@ -130,6 +131,21 @@ AppendHistory::Sentence AppendHistory::saw(const Look& look, const std::map<Key,
   return {};
 }
 
+AppendHistory::Sentence AppendHistory::saw_one(const Look& look, Key key, const List& list, Lsn rests_on) {
+  if (look.epoch != epoch_) return {};
+  Transaction& t = at(ask(look.after));
+  t.asked_at = look.asked_at;
+  t.single = true;
+  t.fate = Fate::kCommitted;
+  t.answered_at = t.over_at = ++now_;
+  if (Sentence wrong = learn(key, list); !wrong.empty()) return about(key, wrong);
+  t.reads.emplace(key, list.size());
+  if (list.empty()) return {};
+  const Transaction& last = at(sources_.at(list.back()).by);
+  if (!last.lsn || *last.lsn <= rests_on) return {};
+  return about(key, fmt::format("an answer shows what stands at LSN {}, but rests on LSN {}", last.lsn->value, rests_on.value));
+}
+
 /// Why it cannot be told now that it commits.
 AppendHistory::Sentence AppendHistory::commit_is_possible(TransactionId id) const {
   const Transaction& t = at(id);
@@ -173,7 +189,7 @@ AppendHistory::Sentence AppendHistory::committed_without_entry(TransactionId id)
   if (!t.appends.empty())
     return fmt::format("{} commits without an entry, but has appended to {}", tell(id), name(t.appends.begin()->first));
   if (t.fate == Fate::kCommitted) return {};
-  if (t.ended) return fmt::format("{} was open when the server ended, but commits", tell(id));
+  if (t.late) return fmt::format("{} was open when the server ended, but commits", tell(id));
   t.fate = Fate::kCommitted;
   t.answered_at = t.over_at = now_;
   return {};

@@ -80,7 +80,9 @@ class AppendHistory {
 
   // -- Single operations.
   /// Then committed(), conflicted(), rolled_back() or given_up().
-  TransactionId append_alone(Key key, Value value, Lsn after);
+  TransactionId append_alone(Key key, Value value, Lsn after) { return append_at_once({{key, value}}, after); }
+  /// A whole transaction in one request.
+  TransactionId append_at_once(const std::map<Key, Value>& values, Lsn after);
   struct Look {
     Lsn after;
     uint64_t epoch = 0;
@@ -88,6 +90,8 @@ class AppendHistory {
   };
   Look look(Lsn after) { return {after, epoch_, ++now_}; }
   Sentence saw(const Look& look, const std::map<Key, List>& lists, Lsn snapshot);
+  /// The list as it was at some moment since it was asked for: the answer rests on an LSN, but is no snapshot at it.
+  Sentence saw_one(const Look& look, Key key, const List& list, Lsn rests_on);
 
   /// The server came back with everything up to `survived` and nothing after it. `lossy`: that may be less than was
   /// acknowledged; then what is wrong with what was asked until then, as judge() would say.
@@ -115,6 +119,7 @@ class AppendHistory {
     bool given_up = false;
     bool not_known = false;
     bool ended = false;  // the server has been restarted since: it cannot commit any more
+    bool late = false;   // to commit was asked for only then
     uint64_t epoch = 0;
     Lsn after;              // its snapshot is not older
     Lsn commit_after;       // its commit is later

@@ -125,7 +125,7 @@ void AppendHistory::lose(Lsn survived) {
       t.fate = Fate::kLost;
       t.lsn.reset();
     }
-    if (t.snapshot && *t.snapshot > survived) t.reads.clear();
+    if (!t.snapshot || *t.snapshot > survived) t.reads.clear();
     if (t.fate == Fate::kCommitted) continue;
     t.commit_after = std::min(t.commit_after, survived);
     t.seen = std::ranges::any_of(t.appends,

@@ -23,7 +23,9 @@ class AppendPlaces {
   Sentences judge() {
     for (const auto& [id, t] : h_.transactions_) {
       if (h_.happened(t)) place(id, t);
-      if (t.validated && t.lsn) check_validated(id, t);
+      if (t.validated && t.lsn) check_validated(id, t, *t.lsn);
+      // One that only read was looked at after what had been told when that was asked for.
+      if (t.validated && !t.lsn && t.fate == AppendHistory::Fate::kCommitted && t.epoch == h_.epoch_) check_validated(id, t, t.commit_after.next());
     }
     for (const auto& [key, order] : h_.orders_) check_order(key, order);
     if (out_.empty()) narrow();
@@ -61,13 +63,13 @@ class AppendPlaces {
     if (p.empty()) out_.push_back(fmt::format("{} has no place in the log: {}, but {}", h_.tell(id), hidden, shown));
   }
 
-  void check_validated(Id id, const Transaction& t) {
+  void check_validated(Id id, const Transaction& t, Lsn before) {
     for (const auto& [key, length] : t.reads) {
       auto order = h_.orders_.find(key);
       if (order == h_.orders_.end()) continue;
       const auto& commits = order->second.acknowledged();
       auto next = commits.upper_bound(*t.snapshot);
-      if (next != commits.end() && next->first < *t.lsn)
+      if (next != commits.end() && next->first < before)
         out_.push_back(fmt::format("{}: {} has changed it since {} read it, which was to be validated", h_.name(key),
                                    h_.tell(next->second), h_.tell(id)));
     }

@@ -58,20 +58,34 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
              .users = settings_.between("bulk-users", 1, 4),
              .operations = settings_.given("bulk-operations", usual("bulk-operations", 20, 120), 1, 120, 1)},
             ledger_, Rng(options.seed, "bulk")),
+      transactions_({.server = config_.listen,
+                     .login = login_,
+                     .lists = {.keys = settings_.between("transactions-keys", 1, 9), .places = settings_.between("transactions-places", 1, 9)},
+                     .bank = draw_bank(settings_),
+                     .rules = rules_of(config_.engine),
+                     .operations = settings_.given("transactions-operations", usual("transactions-operations", 15, 60), 1, 60, 1)},
+                    ledger_, Rng(options.seed, "transactions")),
       server_(world_.add_node("server")),
       durable_log_(server_, config_.engine.data_path),
       disk_(world_, server_, settings_),
-      clients_(static_cast<int>(weight == Weight::kBulk ? 1 : settings_.between("clients", 1, 6))),
+      clients_(static_cast<int>(is_of_one_workload(weight) ? 1 : settings_.between("clients", 1, 6))),
       collections_clients_(
-          static_cast<int>(weight == Weight::kBulk ? 0 : settings_.between("collections-clients", 0, 3))),
+          static_cast<int>(is_of_one_workload(weight) ? 0 : settings_.between("collections-clients", 0, 3))),
       locks_clients_(weight == Weight::kEven && settings_.one_in("locks", 2)
                          ? static_cast<int>(settings_.between("locks-clients", 2, 3))
                          : 0),
-      bulk_clients_(static_cast<int>(weight == Weight::kBulk       ? settings_.between("bulk-clients", 2, 5)
-                                     : settings_.one_in("bulk", 3) ? settings_.between("bulk-clients", 1, 2)
-                                                                   : 0)),
+      bulk_clients_(static_cast<int>(weight == Weight::kBulk ? settings_.between("bulk-clients", 2, 5)
+                                     : !is_of_one_workload(weight) && settings_.one_in("bulk", 3)
+                                         ? settings_.between("bulk-clients", 1, 2)
+                                         : 0)),
+      transactions_clients_(
+          static_cast<int>(weight == Weight::kTransactions ? settings_.between("transactions-clients", 2, 5)
+                           : weight == Weight::kEven && settings_.one_in("transactions", 3)
+                               ? settings_.between("transactions-clients", 1, 2)
+                               : 0)),
       strangers_clients_(weight == Weight::kGuarded ? static_cast<int>(settings_.between("strangers", 1, 2)) : 0),
-      clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_ + strangers_clients_),
+      clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_ + transactions_clients_ +
+                       strangers_clients_),
       crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0,
                                16 + kFurtherCrashes, 0)),
       soon_ends_left_(temper_.short_lives ? kFurtherCrashes : 0),
@@ -87,7 +101,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
                            "life-1/ends-soon", "life-1/after-writes", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
-                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "bulk-clients", "recovery-1/again", "server.connections", "server.requests-per-connection",
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "bulk-clients", "transactions-clients", "server.transaction-idle-ms", "server.transaction-remembered-ms", "server.max-transactions", "server.transactions-kb", "server.history-bytes", "recovery-1/again", "server.connections", "server.requests-per-connection",
                            "server.budget-kb", "server.output-kb", "server.large-frame-kb", "server.starts-per-turn", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
 }
@@ -299,6 +313,8 @@ void Durability::start_clients() {
     start_client(name, [this, i](io::Host& host) { return run_client(*strangers_, host, i); }, done);
     world_.find_node(name)->connections_are_local = i % 2 == 1;
   }
+  for (int i = 0; i < transactions_clients_; ++i)
+    start_client(fmt::format("transactions-{}", i), [this, i](io::Host& host) { return run_client(transactions_, host, i); }, done);
   bool twice = lock_machines_ == LocksOptions::Machines::kShared;
   for (int i = 0; i < locks_clients_; ++i)
     start_client(fmt::format("locks-{}", i), [this, i, twice](io::Host& host) { return run_locks(locks_, host, i, twice); }, done);
@@ -313,10 +329,12 @@ void Durability::client_done() {
 SeedResult Durability::run() {
   crud_.tolerate_internal = collections_.tolerate_internal = bulk_.tolerate_internal =
       world_.plan().read_error > 0 || world_.trace().decisions().find("server/disk/read-error");
+  transactions_.tolerate_internal(crud_.tolerate_internal);
   ledger_.on_violation = [this] { world_.stop(); };  // one is enough, and what follows would only repeat it
   crud_.documents_elsewhere = [this](Lsn lsn) {
     Bounds all = collections_.ledger().count(lsn);
     all += bulk_.count(lsn);
+    if (transactions_clients_ > 0) all += transactions_.count(lsn);
     return all;
   };
   if (world_.trace().on()) ledger_.tell = [this](const std::string& sentence) { world_.trace().note("ledger: " + sentence); };
@@ -341,7 +359,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["power losses"] = power_losses_;
   c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
   c["client operations"] = crud_.counts().performed;
-  c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked() + bulk_.asked();
+  c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked() + bulk_.asked() + transactions_.asked();
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
   c["operations refused"] = crud_.counts().refused;
@@ -349,6 +367,8 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["exports checked"] = crud_.counts().exports;
   c["collections dropped"] = collections_.drops();
   c["documents moved"] = bulk_.moved();
+  c["transactions committed"] = transactions_.committed();
+  c["transactions refused"] = transactions_.conflicts();
   c["locks asked for"] = locks_.asked();
   if (strangers_) c["strangers' attempts"] = strangers_->attempts();
   c["locks got by a repeat"] = locks_.repeated();
@@ -368,6 +388,11 @@ SeedResult run_updates(const SeedOptions& options) {
 SeedResult run_encrypted(const SeedOptions& options) {
   core::SyncMode mode = options.seed % 4 == 0 ? core::SyncMode::kAsync : core::SyncMode::kSync;
   return Durability(options, mode, Durability::Weight::kGuarded).run();
+}
+
+SeedResult run_transactions(const SeedOptions& options) {
+  core::SyncMode mode = options.seed % 3 == 0 ? core::SyncMode::kAsync : core::SyncMode::kSync;
+  return Durability(options, mode, Durability::Weight::kTransactions).run();
 }
 
 }  // namespace holdfast::chaos

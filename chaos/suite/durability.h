@@ -15,5 +15,7 @@ SeedResult run_durability_async(const SeedOptions& options);
 SeedResult run_updates(const SeedOptions& options);
 /// The same world, whose connections are encrypted and whose network garbles what it carries; and strangers.
 SeedResult run_encrypted(const SeedOptions& options);
+/// The same world, with clients that use transactions; every third seed in async mode.
+SeedResult run_transactions(const SeedOptions& options);
 
 }  // namespace holdfast::chaos

@@ -40,7 +40,25 @@ server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& tempe
     c.limits.large_frame = s.log_between("server.large-frame-kb", 1, 16, 16) << 10;
     c.limits.starts_per_turn = static_cast<uint32_t>(s.log_between("server.starts-per-turn", 1, 64, 64));
   }
+  // Transactions that end by themselves, and that find no room.
+  if (s.one_in("server.transactions-tight", 3)) {
+    e.transaction_idle = milliseconds(static_cast<int64_t>(s.log_between("server.transaction-idle-ms", 20, 60'000, 60'000)));
+    e.transaction_remembered = milliseconds(static_cast<int64_t>(s.log_between("server.transaction-remembered-ms", 20, 60'000, 60'000)));
+    e.max_transactions = static_cast<uint32_t>(s.log_between("server.max-transactions", 1, 100, 100));
+    e.transactions_bytes = s.log_between("server.transactions-kb", 1, 1024, 1024) << 10;
+    e.history_bytes = s.log_between("server.history-bytes", 1, 1 << 28, 1 << 28);
+  }
   return c;
+}
+
+BankHistory::Bank draw_bank(Settings& s) {
+  static constexpr BankHistory::Floor kFloors[] = {BankHistory::Floor::kNone, BankHistory::Floor::kAccount, BankHistory::Floor::kOwner};
+  return {.accounts = 2 * s.between("transactions-owners", 1, 3), .accounts_per_owner = 2, .first_balance = 6, .floor = kFloors[s.between("transactions-floor", 0, 2)]};
+}
+
+TransactionRules rules_of(const core::EngineOptions& e) {
+  // Histories of these runs never come to a mebibyte.
+  return {.idle = e.transaction_idle, .remembered = e.transaction_remembered, .short_of_memory = e.history_bytes < (1 << 20)};
 }
 
 std::string describe(const server::Config& c) {

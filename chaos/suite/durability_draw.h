@@ -4,6 +4,7 @@
 #include <string>
 
 #include "chaos/suite/settings.h"
+#include "chaos/workload/transactions.h"
 #include "server/config.h"
 #include "sim/faults.h"
 
@@ -20,6 +21,9 @@ struct Temper {
 };
 
 server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& temper);
+BankHistory::Bank draw_bank(Settings& s);
+/// What the server promises of transactions when it is configured like that.
+TransactionRules rules_of(const core::EngineOptions& e);
 /// In one line.
 std::string describe(const server::Config& c);
 sim::FaultPlan draw_plan(const SeedOptions& options, sim::FaultClasses classes);

@@ -26,7 +26,11 @@ io::Task<int> Durability::verify(io::Host& host) {
   complete = co_await collections_.verify(host) && complete;
   complete = co_await bulk_.verify(host) && complete;
   if (strangers_ && phase_ != Phase::kFlipped) complete = co_await strangers_->verify(host) && complete;
-  if (complete && phase_ != Phase::kFlipped) bulk_.judge();
+  if (transactions_clients_ > 0) complete = co_await transactions_.verify(host) && complete;
+  if (complete && phase_ != Phase::kFlipped) {
+    bulk_.judge();
+    transactions_.judge();
+  }
   co_return complete ? 0 : 1;
 }
 
@@ -186,6 +190,7 @@ void Durability::flip_a_bit() {
     flipped_ = fmt::format("{} at {}", path, offset);
     world_.trace().note("suite: flipped a bit of " + flipped_);
     crud_.tolerate_corrupt = collections_.tolerate_corrupt = bulk_.tolerate_corrupt = true;
+    transactions_.tolerate_corrupt();
     start_server();
     start_verification();
     return;

@@ -16,6 +16,7 @@
 #include "chaos/workload/crud.h"
 #include "chaos/workload/locks.h"
 #include "chaos/workload/strangers.h"
+#include "chaos/workload/transactions.h"
 #include "server/server.h"
 #include "sim/world.h"
 
@@ -23,9 +24,10 @@ namespace holdfast::chaos {
 
 class Durability {
  public:
-  /// Whose clients there are: of all workloads some; or those of Bulk, with few others beside them; or clients that log
+  /// Whose clients there are: of all workloads some; or those of one, with few others beside them; or clients that log
   /// in, and strangers.
-  enum class Weight : uint8_t { kEven, kBulk, kGuarded };
+  enum class Weight : uint8_t { kEven, kBulk, kTransactions, kGuarded };
+  static bool is_of_one_workload(Weight weight) { return weight == Weight::kBulk || weight == Weight::kTransactions; }
   Durability(const SeedOptions& options, core::SyncMode mode, Weight weight = Weight::kEven);
   SeedResult run();
 
@@ -92,6 +94,7 @@ class Durability {
   LocksOptions::Machines lock_machines_;
   Locks locks_;
   Bulk bulk_;
+  Transactions transactions_;
   std::optional<Strangers> strangers_;
   sim::Node& server_;
   DurableLog durable_log_;
@@ -100,6 +103,7 @@ class Durability {
   int collections_clients_;
   int locks_clients_;
   int bulk_clients_;
+  int transactions_clients_;
   int strangers_clients_;
   int clients_running_;
   uint64_t crashes_;            // how many the seed has in store

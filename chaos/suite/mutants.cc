@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kSync = "durability-sync";
 constexpr std::string_view kAsync = "durability-async";
 constexpr std::string_view kUpdates = "updates";
+constexpr std::string_view kTransactions = "transactions";
 
 constexpr std::array kMutants = {
     // The journal.
@@ -133,6 +134,23 @@ constexpr std::array kMutants = {
     Mutant{"first-may-have-changed", "own", kUpdates,
            "find_and_modify takes the first in an order also when that has changed meanwhile"},
     Mutant{"upserts-take-no-turns", "own", kUpdates, "two upserts of one query at once both insert"},
+    // Transactions.
+    Mutant{"transaction-does-not-read-its-writes", "own", kTransactions, "a transaction does not see what it has written"},
+    Mutant{"scan-shows-what-was-changed", "own", kTransactions, "a scan within a transaction shows what that has changed as it was, too"},
+    Mutant{"snapshot-taken-per-shard", "own", kTransactions, "a transaction has a snapshot of each shard, taken when it first looks there"},
+    Mutant{"snapshot-finds-the-newest", "own", kTransactions, "a document is found by its _id as it is, not as it was at the snapshot"},
+    Mutant{"transaction-snapshot-let-go-early", "own", kTransactions, "a transaction's snapshot is let go as soon as it has begun"},
+    Mutant{"conflict-checked-against-now", "32", kTransactions, "a commit looks for changes since now instead of since its snapshot"},
+    Mutant{"conflict-ignores-what-is-pending", "own", kTransactions, "a commit does not see changes that are pending"},
+    Mutant{"deletion-is-no-change", "own", kTransactions, "a commit does not see that a document was deleted"},
+    Mutant{"commit-locks-let-go-early", "own", kTransactions, "what a commit has looked at is unlocked before its entry has an LSN"},
+    Mutant{"locks-kept-after-conflict", "50", kTransactions, "a commit that is refused leaves its documents locked"},
+    Mutant{"transaction-in-two-entries", "38", kTransactions, "a transaction becomes two entries"},
+    Mutant{"reads-are-not-validated", "own", kTransactions, "a commit does not look at what was to be validated"},
+    Mutant{"read-only-commit-is-not-validated", "own", kTransactions, "a commit of a transaction that only read looks at nothing"},
+    Mutant{"commit-asked-again-conflicts", "own", kTransactions, "a commit that is asked for again is refused"},
+    Mutant{"any-secret-will-do", "own", kTransactions, "an id of an earlier life is taken for that of a transaction of this life"},
+    Mutant{"transaction-survives-its-timeout", "own", kTransactions, "a transaction that nobody uses does not end"},
     // Collections that come and go.
     Mutant{"drop-acked-before-commit", "own", kSync, "a drop is acknowledged before it is committed"},
     Mutant{"drop-answers-at-a-stale-lsn", "48", kAsync,

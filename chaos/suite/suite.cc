@@ -24,6 +24,10 @@ constexpr std::array kSuites = {
           "Updates, deletes and upserts of many documents, through crashes and beside each other: all or nothing, and "
           "none is lost",
           run_updates},
+    Suite{"transactions",
+          "Transactions over lists, accounts and jobs, through crashes and against each other: snapshots, all or "
+          "nothing, first committer wins",
+          run_transactions},
     Suite{"encrypted",
           "Users log in over connections whose bytes change on their way, beside strangers: nothing garbled is "
           "believed, nobody else gets in",

@@ -126,6 +126,36 @@ TEST_F(TransactionTest, DeletionsAndInsertionsOfOthersConflict) {
   });
 }
 
+io::Task<void> insert_into(EngineTest& t, std::string collection, Duration pause, Lsn& lsn) {
+  co_await io::sleep_for(pause);
+  Buffer document = pack(R"({"_id":1})");
+  auto done = co_await t.engine->insert_one({"db", collection}, document, Repeat::kNever);
+  EXPECT_TRUE(done.result);
+  lsn = done.lsn;
+}
+
+TEST_F(TransactionTest, WhatWasNotThereInACollectionThatWasNotThereIsValidated) {
+  run([](EngineTest& t) -> io::Task<void> {
+    int committed = 0, refused = 0;
+    for (int i = 0; i < 100; ++i) {
+      std::string collection = fmt::format("new{}", i);
+      Tx tx = co_await open_tx(t, {.validate_reads = true});
+      EXPECT_EQ(co_await t.all(R"({"_id":1})", tx(collection)), "");
+      EXPECT_EQ(co_await t.insert_in(tx(), fmt::format(R"({{"_id":{}}})", i)), "ok");
+      Lsn inserted;
+      io::TaskGroup others(co_await io::this_executor());
+      others.spawn(insert_into(t, collection, microseconds(10 * std::max(0, i - 50)), inserted));
+      co_await io::sleep_for(microseconds(10 * std::max(0, 50 - i)));
+      auto done = co_await t.engine->commit_transaction(tx.id);
+      co_await others.drained();
+      done.result ? ++committed : ++refused;
+      if (done.result) EXPECT_LT(done.lsn, inserted) << "what it had not found was there before it";
+    }
+    EXPECT_GT(committed, 0);
+    EXPECT_GT(refused, 0);
+  });
+}
+
 TEST_F(TransactionTest, WriteSkewIsPossibleUnlessReadsAreValidated) {
   run([](EngineTest& t) -> io::Task<void> {
     for (bool validated : {false, true}) {

@@ -267,6 +267,51 @@ TEST(AppendHistory, FindsWhatGoesAgainstRealTime) {
   EXPECT_WRONG(s, "G-single (read skew or lost update), against real time");
 }
 
+TEST(AppendHistory, OneListIsShownAsItWasAtSomeMoment) {
+  for (uint64_t rests_on : {1, 2, 3}) {
+    Story s;
+    AppendHistory::Look look = s.history.look(Lsn(0));
+    s.writes(0, 1, {{1, {10}}});
+    s.writes(1, 2, {{1, {11}}});
+    s.note(s.history.saw_one(look, 1, {10}, Lsn(rests_on)));  // not a snapshot at that LSN
+    s.note(s.history.saw_one(look, 1, {}, Lsn(rests_on)));
+    EXPECT_RIGHT(s);
+    s.note(s.history.saw_one(look, 1, {10, 11}, Lsn(rests_on)));
+    if (rests_on < 2) {
+      EXPECT_WRONG(s, "but rests on LSN 1");
+    } else {
+      EXPECT_RIGHT(s);
+    }
+  }
+  Story lossy;
+  lossy.writes(0, 1, {{1, {10}}});
+  lossy.note(lossy.history.saw_one(lossy.history.look(Lsn(1)), 1, {10}, Lsn(1)));
+  lossy.restarted(0, true);
+  lossy.writes(0, 1, {{1, {11}}});  // in the place of what was seen
+  lossy.saw(1, {{1, {11}}});
+  EXPECT_RIGHT(lossy);
+  Story late;
+  late.writes(0, 1, {{1, {10}}});
+  late.saw(1, {{1, {10}}});
+  late.note(late.history.saw_one(late.history.look(Lsn(1)), 1, {}, Lsn(1)));
+  EXPECT_WRONG(late, "was answered before");
+}
+
+TEST(AppendHistory, AWholeTransactionInOneRequest) {
+  for (bool whole : {true, false}) {
+    Story s;
+    Id a = s.history.append_at_once({{1, 10}, {2, 11}}, Lsn(0));
+    s.restarted(0, false);  // whoever has no answer may ask again
+    s.committed(a, 1);
+    s.saw(1, {{1, {10}}, {2, whole ? List{11} : List{}}});
+    if (whole) {
+      EXPECT_RIGHT(s);
+    } else {
+      EXPECT_WRONG(s, "key 2");
+    }
+  }
+}
+
 TEST(AppendHistory, NamesKeysAsPeopleDo) {
   AppendHistory history([](AppendHistory::Key key) { return "stock/item-" + std::to_string(key); });
   EXPECT_EQ(history.saw(history.look(Lsn(0)), {{7, {1}}}, Lsn(0)).substr(0, 13), "stock/item-7:");

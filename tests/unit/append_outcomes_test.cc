@@ -51,6 +51,23 @@ TEST(AppendOutcomes, FindsReadsThatWereNotValidated) {
   }
 }
 
+TEST(AppendOutcomes, WhoOnlyReadIsValidatedAsOfWhenItAskedToCommit) {
+  for (bool early : {true, false}) {
+    Story s;
+    Id reader = s.begin(0, kValidated);
+    s.read(reader, 1, {});
+    if (early) s.ask_commit(reader);
+    s.writes(0, 1, {{1, {10}}});
+    if (!early) s.ask_commit(reader);
+    s.note(s.history.committed_without_entry(reader));
+    if (early) {
+      EXPECT_RIGHT(s);
+    } else {
+      EXPECT_WRONG(s, "was to be validated");
+    }
+  }
+}
+
 TEST(AppendOutcomes, ConflictsHaveAReason) {
   struct Case {
     const char* what;

@@ -65,6 +65,7 @@ Result<> History::apply(const Step& s, Contents& contents) {
     if (s.kind == Step::Kind::kUpdate) (*c)[key] = {value, (*c)[key].updates + 1};
     if (s.kind == Step::Kind::kDelete) c->erase(key);
   }
+  for (const Step& more : s.together) HF_CHECK_OK(apply(more, contents));
   return {};
 }
 

@@ -19,6 +19,7 @@ struct Step {
   std::string database;
   std::string collection;
   std::vector<std::pair<std::string, uint64_t>> documents;  ///< key and value; one entry for all of them
+  std::vector<Step> together;  ///< changes that are in the same entry, of any collections that are there
 };
 
 class Course {

@@ -38,6 +38,13 @@ Task many(Script& s) {
   co_await s.put("shop.a", "k1", 80'040);
 }
 
+Task transactions(Script& s) {
+  co_await s.commit({{"shop.a", "k1", 50'900}, {"shop.b", "k3", 51'100}, {"shop.b", "k4", 52'300}});
+  co_await s.roll_back({{"shop.a", "k1", 60'900}, {"shop.b", "k5", 61'100}});
+  co_await s.commit({{"shop.a", "k2", 0}, {"shop.b", "k3", 70'050}});
+  co_await s.commit({{"shop.a", "k2", 80'040}, {"shop.a", "k5", 81'700}, {"shop.b", "k4", 0}});
+}
+
 Task rotation(Script& s) {
   for (uint64_t i = 4; i < 10; ++i) co_await s.put("shop.a", "k" + std::to_string(i), i * 10'000 + 100);
   co_await s.put("shop.a", "large", 109'000);  // more than a segment holds
@@ -123,6 +130,8 @@ std::vector<Scenario> make_all() {
   add({.name = "append", .about = "an insert, an update, a delete, an insert", .engine = tiny(), .prepare = three_documents, .run = append}, both);
   add({.name = "group", .about = "entries that are written as one group", .engine = tiny(), .prepare = three_documents, .run = group}, both);
   add({.name = "many", .about = "updates, deletes of many documents, and an upsert", .engine = tiny(), .prepare = three_documents, .run = many}, both);
+  add({.name = "transactions", .about = "transactions that insert, change and delete in two collections, and one that is rolled back", .engine = tiny(),
+       .prepare = three_documents, .run = transactions}, both);
   core::EngineOptions small = tiny();
   small.journal.segment_bytes = 4 * 4096;
   add({.name = "rotation", .about = "segments of one group, and a group larger than a segment", .engine = small, .prepare = three_documents, .run = rotation}, both);

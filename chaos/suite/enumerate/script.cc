@@ -104,6 +104,59 @@ io::Task<void> Script::upsert(std::string collection, std::string key, uint64_t 
     surprises_.push_back("an upsert found the document " + key);
 }
 
+/// Inserts, changes or deletes the document, whichever it takes.
+io::Task<Step> Script::change_within(Bytes id, const Change& change) {
+  core::Name name = name_of(change.collection);
+  name.transaction = id;
+  Buffer key = script_id(change.key);
+  auto there = co_await engine_.find_by_id(name, key);
+  bool insert = there.result && !there.result->has_value();
+  Result<> done;
+  if (!there.result) {
+    done = std::unexpected(there.result.error());
+  } else if (insert) {
+    Buffer document = script_document(change.key, change.value);
+    auto reply = co_await engine_.insert_one(name, document, core::Repeat::kNever);
+    if (!reply.result) done = std::unexpected(reply.result.error());
+  } else {
+    core::Query filter = *core::Query::compile(script_filter(change.key));
+    auto reply = co_await engine_.modify_one(name, change.value == 0 ? core::deletion_of(std::move(filter))
+                                                                     : core::update_of(std::move(filter), *core::Update::compile(script_update(change.value))));
+    if (!reply.result) done = std::unexpected(reply.result.error());
+  }
+  if (!done) surprises_.push_back(fmt::format("a change of {} within a transaction was refused: {}", change.key, done.error().text()));
+  Step::Kind kind = insert ? Step::Kind::kPut : change.value == 0 ? Step::Kind::kDelete : Step::Kind::kUpdate;
+  co_return step(kind, change.collection, {{change.key, change.value}});
+}
+
+io::Task<Buffer> Script::transaction(const std::vector<Change>& changes, std::vector<Step>& steps) {
+  auto begun = co_await engine_.begin_transaction({});
+  if (!begun.result) {
+    surprises_.push_back("a transaction was refused: " + begun.result.error().text());
+    co_return Buffer();
+  }
+  for (const Change& change : changes) steps.push_back(co_await change_within(*begun.result, change));
+  co_return *begun.result;
+}
+
+io::Task<void> Script::commit(std::vector<Change> changes) {
+  std::vector<Step> steps;
+  Buffer id = co_await transaction(changes, steps);
+  if (id.empty()) co_return;
+  Step all = steps.front();
+  all.together.assign(steps.begin() + 1, steps.end());
+  size_t at = course_.ask(std::move(all));
+  auto reply = co_await engine_.commit_transaction(id);
+  answered(at, reply, true);
+}
+
+io::Task<void> Script::roll_back(std::vector<Change> changes) {
+  std::vector<Step> steps;
+  Buffer id = co_await transaction(changes, steps);
+  auto reply = co_await engine_.roll_back_transaction(id);
+  if (!reply.result) surprises_.push_back("a transaction could not be rolled back: " + reply.result.error().text());
+}
+
 io::Task<void> Script::create(std::string collection) {
   size_t at = course_.ask(step(Step::Kind::kCreate, collection));
   auto reply = co_await engine_.create_collection(name_of(collection));

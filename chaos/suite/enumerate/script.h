@@ -25,6 +25,15 @@ class Script {
   io::Task<void> remove_all(std::string collection, std::vector<std::string> keys);
   /// Inserts a document that is not there.
   io::Task<void> upsert(std::string collection, std::string key, uint64_t value);
+  struct Change {
+    std::string collection;
+    std::string key;
+    uint64_t value = 0;  ///< 0: it is deleted; else inserted or changed
+  };
+  /// A transaction over collections that are there: one entry.
+  io::Task<void> commit(std::vector<Change> changes);
+  /// One that leaves nothing.
+  io::Task<void> roll_back(std::vector<Change> changes);
   io::Task<void> create(std::string collection);
   io::Task<void> drop(std::string collection);
   io::Task<void> flush();
@@ -38,6 +47,9 @@ class Script {
   template <class T>
   bool answered(size_t step, core::Reply<T>& reply, bool changed);
   io::Task<void> put_one_of(std::string collection, std::string key, uint64_t value);
+  /// The id of a transaction that has made these changes; empty: that was refused.
+  io::Task<Buffer> transaction(const std::vector<Change>& changes, std::vector<Step>& steps);
+  io::Task<Step> change_within(Bytes id, const Change& change);
   Step step(Step::Kind kind, const std::string& collection, Documents documents = {}) const;
 
   core::Engine& engine_;
