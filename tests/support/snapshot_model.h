@@ -192,7 +192,7 @@ class SnapshotModel {
     if (!strikes(Plant::kNoFirstCommitter))
       for (auto [key, value] : t.appends)
         if (changed_since(key, t.snapshot)) conflict = key;
-    if (t.validated && !t.appends.empty() && !strikes(Plant::kNoValidation))
+    if (t.validated && !strikes(Plant::kNoValidation))
       for (Key key : t.reads)
         if (changed_since(key, t.snapshot)) conflict = key;
     if (!conflict && !t.appends.empty() && strikes(Plant::kNoReason)) conflict = t.appends[0].first;

@@ -20,8 +20,8 @@ TEST(AppendHistory, WhatIsRightIsRight) {
   Id b = s.begin(1), c = s.begin(1, kValidated);
   s.read(b, 1, {10, 11}), s.read(c, 2, {12});
   s.append(b, 1, 13);
-  s.commit(b, 2);
   s.read(c, 1, {10, 11}), s.commit_read_only(c);
+  s.commit(b, 2);
   s.saw(2, {{1, {10, 11, 13}}, {2, {12}}, {3, {}}});
   Id alone = s.history.append_alone(3, 14, Lsn(2));
   s.committed(alone, 3);
