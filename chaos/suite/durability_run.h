@@ -89,6 +89,7 @@ class Durability {
   Ledger ledger_;
   Guarded guarded_;
   std::optional<client::LoginOptions> login_;
+  bool unnumbered_;  // clients do without sessions
   Crud crud_;
   Collections collections_;
   LocksOptions::Machines lock_machines_;

@@ -353,7 +353,8 @@ io::Task<void> Bulk::run_client(io::Host& host, int index) {
              .connections = 2,
              .timeout = options_.timeout,
              .connect_timeout = options_.timeout,
-             .max_attempts = 4},
+             .max_attempts = 4,
+             .sessions = options_.sessions},
             random_.fork(fmt::format("client {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);

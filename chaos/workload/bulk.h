@@ -17,6 +17,7 @@ namespace holdfast::chaos {
 struct BulkOptions {
   io::Endpoint server;
   std::optional<client::LoginOptions> login = std::nullopt;  ///< nothing: plaintext
+  bool sessions = true;  ///< changes have numbers, and are sent again when their answers are lost
   uint64_t documents = 8;   ///< in `moves`
   uint64_t groups = 3;
   uint64_t users = 3;

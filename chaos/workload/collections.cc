@@ -280,7 +280,8 @@ io::Task<void> Collections::run_client(io::Host& host, int index) {
                           .connections = 2,
                           .timeout = options_.timeout,
                           .connect_timeout = options_.timeout,
-                          .max_attempts = 4};
+                          .max_attempts = 4,
+                          .sessions = options_.sessions};
   Session s(host, options, random_.fork(fmt::format("collections {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);

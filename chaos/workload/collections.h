@@ -13,6 +13,7 @@ namespace holdfast::chaos {
 struct CollectionsOptions {
   io::Endpoint server;
   std::optional<client::LoginOptions> login = std::nullopt;  ///< nothing: plaintext
+  bool sessions = true;  ///< changes have numbers, and are sent again when their answers are lost
   uint64_t collections = 2;      ///< in the default database; as many in the other
   uint64_t operations = 60;      ///< per client
   uint64_t drops = 10;           ///< of a hundred operations

@@ -348,7 +348,8 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
                           .connections = 2,
                           .timeout = options_.timeout,
                           .connect_timeout = options_.timeout,
-                          .max_attempts = 4};
+                          .max_attempts = 4,
+                          .sessions = options_.sessions};
   Session s(host, options, random_.fork(fmt::format("client {}", index)));
   for (uint64_t n = 0; !stopping_ && (options_.operations == 0 || n < options_.operations); ++n) {
     if (before_each) co_await before_each();
@@ -364,7 +365,7 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
 }
 
 io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
-  Session s(host, {.server = options_.server, .login = options_.login, .connections = 1, .timeout = options_.timeout},
+  Session s(host, {.server = options_.server, .login = options_.login, .connections = 1, .timeout = options_.timeout, .sessions = options_.sessions},
             random_.fork(fmt::format("fill {}", counts_.asked)));
   s.begin(99, 1'000'000);  // values that no client writes
   bool full = false;
@@ -374,7 +375,7 @@ io::Task<bool> Crud::fill(io::Host& host, uint64_t most) {
 }
 
 io::Task<bool> Crud::insert_within(io::Host& host, Duration limit) {
-  Session s(host, {.server = options_.server, .login = options_.login, .connections = 1, .timeout = options_.timeout},
+  Session s(host, {.server = options_.server, .login = options_.login, .connections = 1, .timeout = options_.timeout, .sessions = options_.sessions},
             random_.fork(fmt::format("insert {}", counts_.asked)));
   s.begin(99, 2'000'000);
   Time deadline = host.clock.now() + limit;

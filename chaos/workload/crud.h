@@ -17,6 +17,7 @@ namespace holdfast::chaos {
 struct CrudOptions {
   io::Endpoint server;
   std::optional<client::LoginOptions> login = std::nullopt;  ///< nothing: plaintext
+  bool sessions = true;  ///< changes have numbers, and are sent again when their answers are lost
   int clients = 3;
   uint64_t keys = 12;             ///< in `docs`
   uint64_t operations = 60;       ///< per client; 0: until asked to stop
