@@ -66,7 +66,8 @@ class CursorsSuite : OneServer {
     core::EngineOptions& e = c.engine;
     auto time = [&s](const char* name, uint64_t low, uint64_t high) { return milliseconds(static_cast<int64_t>(s.log_between(name, low, high, high))); };
     if (s.one_in("cursors-crowded", 4)) e.max_cursors = static_cast<uint32_t>(s.between("cursors.max", 1, 6, 6));
-    if (s.one_in("cursors-forgetful", 6)) e.history_bytes = 0;
+    // Whatever transactions have to put up with elsewhere.
+    e.history_bytes = s.one_in("cursors-forgetful", 6) ? 0 : core::EngineOptions{}.history_bytes;
     e.cursor_idle = time("cursors.idle-ms", 100, 600'000);
     e.cursor_abandoned = time("cursors.abandoned-ms", 10, 30'000);
     e.cursor_done = time("cursors.done-ms", 50, 15'000);
