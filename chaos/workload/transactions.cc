@@ -30,7 +30,7 @@ io::Task<void> Transactions::run_client(io::Host& host, int index) {
                           .sessions = index % 2 == 0};
   TransactionSession s(host, std::move(options), random_);
   Lists::Strays strays;
-  for (uint64_t n = 0; n < options_.operations; ++n) {
+  for (uint64_t n = 0; (options_.operations == 0 || n < options_.operations) && !stopping_; ++n) {
     s.random = random_.fork(fmt::format("client {} operation {}", index, n));
     uint64_t what = s.random.below(8);
     if (what < 2)

@@ -15,7 +15,7 @@ struct TransactionsOptions {
   ListsOptions lists;
   BankHistory::Bank bank;
   TransactionRules rules;
-  uint64_t operations = 40;  ///< per client: transactions, and what is asked beside them
+  uint64_t operations = 40;  ///< per client: transactions, and what is asked beside them; 0: until it is stopped
   Duration pause_max = milliseconds(20);
   Duration timeout = seconds(2);
 };
@@ -26,6 +26,8 @@ class Transactions {
 
   /// One client, from beginning to end.
   io::Task<void> run_client(io::Host& host, int index);
+  /// Clients end after what they are in.
+  void stop() { stopping_ = true; }
   /// Reads everything. False when the server did not answer all of it.
   io::Task<bool> verify(io::Host& host);
   /// Judges the whole of it.
@@ -45,6 +47,7 @@ class Transactions {
   TransactionLives lives_;
   Lists lists_;
   Bank bank_;
+  bool stopping_ = false;
   Jobs jobs_;
 };
 

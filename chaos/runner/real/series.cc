@@ -12,6 +12,10 @@ namespace {
 
 /// A server that needs longer has not started, or not stopped.
 constexpr double kPatience = 120;
+/// So many that none grows long.
+constexpr uint64_t kLists = 60;
+constexpr int kTransactionsClients = 3;
+constexpr BankHistory::Bank kBank{.accounts = 10, .accounts_per_owner = 2, .first_balance = 20, .floor = BankHistory::Floor::kOwner};
 
 }  // namespace
 
@@ -44,6 +48,14 @@ void Series::violation(std::string sentence) { ledger_.violation(std::move(sente
 
 io::Task<void> Series::run_client(int index) { co_await crud_->run_client(host_, index); }
 
+io::Task<void> Series::run_transactions(int index) { co_await transactions_->run_client(host_, index); }
+
+void Series::stop_clients() {
+  crud_->stop();
+  flood_->stop();
+  transactions_->stop();
+}
+
 io::Task<void> Series::all_rounds() {
   io::Executor& here = co_await io::this_executor();
   relay_.emplace(host_, here);
@@ -52,15 +64,16 @@ io::Task<void> Series::all_rounds() {
   crud_.emplace(CrudOptions{.server = relay_->address(), .clients = options_.clients, .keys = 24, .operations = 0, .pause_max = milliseconds(4)}, ledger_,
                 random_.fork("crud"));
   flood_.emplace(FloodOptions{.server = relay_->address(), .writers = options_.writers}, ledger_);
+  transactions_.emplace(TransactionsOptions{.server = relay_->address(), .lists = {.keys = kLists}, .bank = kBank, .operations = 0}, ledger_, random_.fork("transactions"));
   for (int i = 0; i < options_.clients; ++i) clients_->spawn(run_client(i));
+  for (int i = 0; i < kTransactionsClients; ++i) clients_->spawn(run_transactions(i));
   clients_->spawn(flood_->run(host_));
   while (rounds_left_ > 0 && co_await start()) {
     co_await load();
     co_await end_under_load();
   }
   if (!given_up_) co_await last_words();
-  crud_->stop();
-  flood_->stop();
+  stop_clients();
   co_await relay_->close();
   co_await clients_->drained();
 }
@@ -118,6 +131,8 @@ io::Task<void> Series::load() {
 io::Task<void> Series::verify() {
   bool whole = co_await crud_->verify(host_);
   whole = co_await flood_->verify(host_) && whole;
+  whole = co_await transactions_->verify(host_) && whole;
+  transactions_->judge();
   if (!whole) violation("a server that was let be did not answer every read");
   ++report_.verifications;
 }
@@ -146,8 +161,7 @@ io::Task<void> Series::end_under_load() {
 io::Task<void> Series::last_words() {
   rounds_left_ = 1;  // no start is cut short
   if (!co_await start()) co_return;
-  crud_->stop();
-  flood_->stop();
+  stop_clients();
   co_await clients_->drained();
   co_await verify();
   relay_->shut();

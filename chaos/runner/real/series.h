@@ -6,6 +6,7 @@
 #include "chaos/runner/real/server_process.h"
 #include "chaos/workload/crud.h"
 #include "chaos/workload/flood.h"
+#include "chaos/workload/transactions.h"
 #include "io/real/real_host.h"
 
 namespace holdfast::chaos {
@@ -20,6 +21,8 @@ class Series {
  private:
   io::Task<void> all_rounds();
   io::Task<void> run_client(int index);
+  io::Task<void> run_transactions(int index);
+  void stop_clients();
   /// Starts the server and opens the way to it. Rounds that end it meanwhile are counted. False: it did not start, or the rounds are used up.
   io::Task<bool> start();
   io::Task<bool> take_over();
@@ -41,6 +44,7 @@ class Series {
   std::optional<Relay> relay_;
   std::optional<Crud> crud_;
   std::optional<Flood> flood_;
+  std::optional<Transactions> transactions_;
   std::optional<io::TaskGroup> clients_;
   std::optional<ServerProcess> server_;
   uint64_t last_checkpoints_ = 0;
