@@ -82,7 +82,8 @@ io::Task<void> Transactions::write_half(std::vector<PreparedWrite>& items) {
 io::Task<Reply<Lsn>> Transactions::write(Transaction& t, Numbered request) {
   bool writes = std::ranges::any_of(t.collections, [](const auto& c) { return !c.second.writes.empty(); });
   if (writes)
-    if (Result<> admitted = co_await engine_.admit_write(); !admitted) co_return refuse<Lsn>(admitted);
+    if (Result<> admitted = co_await engine_.admit_write(); !admitted)
+      co_return refuse<Lsn>(Result<>(fail(admitted.error().code, admitted.error().message + "; the transaction is rolled back: begin another then")));
   if (Result<> resolved = co_await resolve_all(t); !resolved) co_return refuse<Lsn>(resolved);
   if (!misses_collections(t)) co_return co_await write_resolved(t, request);
   co_await engine_.catalog_turn_.acquire(1);
