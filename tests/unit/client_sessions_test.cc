@@ -99,6 +99,7 @@ TEST_F(SessionsTest, ASessionThatIsGoneIsOpenedAnewUnlessSomethingWasLostInIt) {
   auto lost = update(c);
   EXPECT_EQ(lost.error().code, Code::kUnknownOutcome);
   EXPECT_TRUE(lost.error().message.contains("request 2 of session 200")) << lost.error().message;
+  run_close();
 }
 
 TEST_F(SessionsTest, AnUnknownOutcomeEndsTheSessionSoThatItCanBeAskedLater) {
@@ -115,6 +116,7 @@ TEST_F(SessionsTest, AnUnknownOutcomeEndsTheSessionSoThatItCanBeAskedLater) {
   silent = false;
   EXPECT_TRUE(update(c));
   EXPECT_EQ(seen().back(), "update_one 200.1.1 0");
+  run_close();
 }
 
 TEST_F(SessionsTest, AServerWithoutSessionsIsUsedWithoutThem) {
