@@ -127,6 +127,7 @@ io::Task<Result<>> Server::stop() {
   stopping_.set();
   if (listener_) listener_->close();
   co_await tasks_.drained();
+  listener_.reset();  // it belongs to the host, which may go before this object
   uint32_t unfinished = 0;
   for (const auto& core : cores_) tasks_.spawn(stop_core(*core, unfinished));
   co_await tasks_.drained();

@@ -28,6 +28,7 @@ class Server {
   io::Task<Result<>> listen();
 
   /// Where it listens; the port is the real one.
+  /// Requires that it listens: after listen(), before stop().
   io::Endpoint address() const { return listener_->local(); }
 
   /// Stops clean: takes no more connections, lets requests under way end and their answers leave (Limits::stop_grace),
