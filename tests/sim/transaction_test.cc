@@ -134,18 +134,24 @@ io::Task<void> insert_into(EngineTest& t, std::string collection, Duration pause
   lsn = done.lsn;
 }
 
+/// Commits at once, then, while much is locked, others make the collection.
 TEST_F(TransactionTest, WhatWasNotThereInACollectionThatWasNotThereIsValidated) {
+  options.scan_yield_documents = 1;
   run([](EngineTest& t) -> io::Task<void> {
+    constexpr int kDelays = 40, kWrites = 2000;
     int committed = 0, refused = 0;
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < kDelays; ++i) {
       std::string collection = fmt::format("new{}", i);
       Tx tx = co_await open_tx(t, {.validate_reads = true});
       EXPECT_EQ(co_await t.all(R"({"_id":1})", tx(collection)), "");
-      EXPECT_EQ(co_await t.insert_in(tx(), fmt::format(R"({{"_id":{}}})", i)), "ok");
+      std::vector<Buffer> documents;
+      for (int d = 0; d < kWrites; ++d) documents.push_back(pack(fmt::format(R"({{"_id":{}}})", i * kWrites + d)));
+      auto written = co_await t.engine->insert_many(tx(), std::vector<Bytes>(documents.begin(), documents.end()), Repeat::kNever);
+      EXPECT_TRUE(written.result);
       Lsn inserted;
       io::TaskGroup others(co_await io::this_executor());
-      others.spawn(insert_into(t, collection, microseconds(10 * std::max(0, i - 50)), inserted));
-      co_await io::sleep_for(microseconds(10 * std::max(0, 50 - i)));
+      others.spawn(insert_into(t, collection, microseconds(25 * std::max(0, i - kDelays / 4)), inserted));
+      co_await io::sleep_for(microseconds(25 * std::max(0, kDelays / 4 - i)));
       auto done = co_await t.engine->commit_transaction(tx.id);
       co_await others.drained();
       done.result ? ++committed : ++refused;
