@@ -50,9 +50,9 @@ io::Task<bool> EngineImpl::close_on(EngineCore& core, Lsn snapshot) {
 }
 
 /// What all cores found, in order, nothing skipped yet.
-io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, EngineCore::Hidden hidden) {
+io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Find& find, FindBounds bounds, EngineCore::Hidden hidden) {
   bool sorts = find.sort.any();
-  uint64_t bytes_left = sorts ? kSortBytes : max_bytes;
+  uint64_t bytes_left = bounds.kept(find.sort);
   std::vector<EngineCore::Found> all;
   for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
     EngineCore& core = *shared_.cores[k];
@@ -89,14 +89,14 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find_by_key(Name name, const Fi
   co_return Reply<Out>{std::move(documents), found.lsn};
 }
 
-io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& find, uint64_t max_bytes) {
+io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& find, FindBounds bounds) {
   using Out = std::vector<Buffer>;
   if (!name.transaction.empty())
-    co_return co_await in_transaction<Out>([name, &find, max_bytes](Transactions& t) { return t.find(name, find, max_bytes); });
+    co_return co_await in_transaction<Out>([name, &find, bounds](Transactions& t) { return t.find(name, find, bounds); });
   if (find.query.id_key()) co_return co_await find_by_key(name, find);
   auto [ref, snapshot] = co_await open_snapshot(name);
   if (!ref) co_return Reply<Out>{Out(), snapshot};
-  auto found = co_await scan(*ref, snapshot, find, max_bytes);
+  auto found = co_await scan(*ref, snapshot, find, bounds);
   co_await close_snapshot(snapshot);
   if (!found) co_return Reply<Out>{fail(found), snapshot};
   Out documents;
@@ -105,7 +105,7 @@ io::Task<Reply<std::vector<Buffer>>> EngineImpl::find(Name name, const Find& fin
     bytes += (*found)[i].body.size();
     documents.push_back(std::move((*found)[i].body));
   }
-  if (bytes > max_bytes)
+  if (bytes > bounds.answer)
     co_return Reply<Out>{fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or read them page by page with the operation stream"), snapshot};
   co_return Reply<Out>{std::move(documents), snapshot};
 }

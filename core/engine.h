@@ -154,9 +154,6 @@ struct IndexCensus {
   bool truncated = false;     ///< … and there are more
 };
 
-/// What the documents that a find sorts may take, as they are answered, on all cores together.
-inline constexpr uint64_t kSortBytes = uint64_t{100} << 20;
-
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -181,8 +178,9 @@ class Engine {
   virtual io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) = 0;
   /// The newest committed version; nothing when there is none. `id` is a MessagePack value.
   virtual io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) = 0;
-  /// Documents as asked for, at one snapshot. kTooLarge when they pass `max_bytes`, or sorting them needs more than kSortBytes.
-  virtual io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes) = 0;
+  /// Documents as asked for, at one snapshot. kTooLarge when they pass the bounds. The one document that a query by _id asks for is answered whatever
+  /// its size.
+  virtual io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, FindBounds bounds) = 0;
   virtual io::Task<Reply<uint64_t>> count(Name name, const Query& query) = 0;
   /// Modifies one document that matches, or upserts. kConflict when other writers changed every candidate again and again meanwhile.
   virtual io::Task<Reply<Modified>> modify_one(Name name, const Modification& change) = 0;

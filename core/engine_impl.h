@@ -34,7 +34,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Reply<Buffer>> insert_one(Name name, Bytes document, Repeat repeat) override;
   io::Task<Reply<std::vector<Buffer>>> insert_many(Name name, std::vector<Bytes> documents, Repeat repeat) override;
   io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id) override;
-  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes) override;
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, FindBounds bounds) override;
   io::Task<Reply<uint64_t>> count(Name name, const Query& query) override;
   io::Task<Reply<Modified>> modify_one(Name name, const Modification& change) override;
   io::Task<Reply<Modified>> modify_many(Name name, const Modification& change) override;
@@ -120,7 +120,7 @@ class EngineImpl final : public Engine, private JournalSink {
   io::Task<Named> open_snapshot(Name name);
   io::Task<void> close_snapshot(Lsn snapshot);
   static io::Task<bool> close_on(EngineCore& core, Lsn snapshot);
-  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, EngineCore::Hidden hidden = nullptr);
+  io::Task<Result<std::vector<EngineCore::Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, FindBounds bounds, EngineCore::Hidden hidden = nullptr);
   io::Task<Reply<std::vector<Buffer>>> find_by_key(Name name, const Find& find);
   // What the public ones of like names do, once it is clear that they are to be executed, and not within a transaction.
   io::Task<Reply<Buffer>> insert_document(Name name, Bytes document, Repeat repeat);

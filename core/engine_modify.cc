@@ -91,7 +91,7 @@ io::Task<Reply<Modified>> EngineImpl::modify_by_key(Name name, const Modificatio
 io::Task<std::optional<Reply<Modified>>> EngineImpl::try_first(Name name, const Modification& change) {
   auto [ref, snapshot] = co_await open_snapshot(name);
   if (!ref) co_return Reply<Modified>{Modified{}, snapshot};
-  auto found = co_await scan(*ref, snapshot, change.of, kMaxEntryEffects);
+  auto found = co_await scan(*ref, snapshot, change.of, {.answer = kMaxEntryEffects});
   co_await close_snapshot(snapshot);
   if (!found) co_return Reply<Modified>{fail(found), snapshot};
   if (found->empty()) co_return Reply<Modified>{Modified{}, snapshot};

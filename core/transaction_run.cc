@@ -132,15 +132,15 @@ io::Task<Reply<std::vector<Buffer>>> Transactions::insert_in(Transaction& t, Nam
 // ---- Queries ----
 
 /// What `find` asks for, in its order, nothing skipped yet.
-io::Task<Result<Transactions::Found>> Transactions::scan(Transaction& t, TransactionCollection& c, const Find& find, uint64_t max_bytes) {
+io::Task<Result<Transactions::Found>> Transactions::scan(Transaction& t, TransactionCollection& c, const Find& find, FindBounds bounds) {
   const auto* own = c.writes.empty() || MUTANT("transaction-does-not-read-its-writes") ? nullptr : &c.writes;
   Found all;
   if (c.ref) {
-    HF_CO_TRY(found, co_await engine_.scan(*c.ref, t.snapshot, find, max_bytes, MUTANT("scan-shows-what-was-changed") ? nullptr : own));
+    HF_CO_TRY(found, co_await engine_.scan(*c.ref, t.snapshot, find, bounds, MUTANT("scan-shows-what-was-changed") ? nullptr : own));
     all = std::move(found);
   }
   if (own) {
-    HF_CO_TRY(found, co_await shared_.cores[0]->select(find, *own, max_bytes));
+    HF_CO_TRY(found, co_await shared_.cores[0]->select(find, *own, bounds.kept(find.sort)));
     std::ranges::move(found, std::back_inserter(all));
     SOMETIMES(!found.empty(), "transaction-finds-its-writes");
   }
@@ -149,7 +149,7 @@ io::Task<Result<Transactions::Found>> Transactions::scan(Transaction& t, Transac
   co_return all;
 }
 
-io::Task<Reply<std::vector<Buffer>>> Transactions::find_in(Transaction& t, Name name, const Find& find, uint64_t max_bytes) {
+io::Task<Reply<std::vector<Buffer>>> Transactions::find_in(Transaction& t, Name name, const Find& find, FindBounds bounds) {
   using Out = std::vector<Buffer>;
   Result<TransactionCollection*> of = collection(t, name);
   if (!of) co_return refuse<Out>(of);
@@ -165,7 +165,7 @@ io::Task<Reply<std::vector<Buffer>>> Transactions::find_in(Transaction& t, Name 
       documents.push_back(find.projection.whole() ? std::move(**there) : find.projection.apply(**there));
     co_return Reply<Out>{std::move(documents), t.snapshot};
   }
-  Result<Found> found = co_await scan(t, c, find, max_bytes);
+  Result<Found> found = co_await scan(t, c, find, bounds);
   if (!found) co_return refuse<Out>(found);
   uint64_t bytes = 0;
   for (size_t i = std::min<size_t>(find.skip, found->size()); i < found->size(); ++i) {
@@ -174,7 +174,7 @@ io::Task<Reply<std::vector<Buffer>>> Transactions::find_in(Transaction& t, Name 
     bytes += f.body.size();
     documents.push_back(std::move(f.body));
   }
-  if (bytes > max_bytes)
+  if (bytes > bounds.answer)
     co_return refuse<Out>(Result<>(fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, or set a limit")));
   co_return Reply<Out>{std::move(documents), t.snapshot};
 }
@@ -225,7 +225,7 @@ io::Task<Reply<Modified>> Transactions::modify_in(Transaction& t, Name name, con
 }
 
 io::Task<Result<Modified>> Transactions::modify_one(Transaction& t, TransactionCollection& c, const Modification& change) {
-  HF_CO_TRY(found, co_await scan(t, c, change.of, kMaxEntryEffects));
+  HF_CO_TRY(found, co_await scan(t, c, change.of, {.answer = kMaxEntryEffects}));
   if (found.empty()) co_return Modified{};
   co_return co_await modify_document(t, c, found.front().key, change);
 }

@@ -105,8 +105,8 @@ io::Task<Reply<std::vector<Buffer>>> Transactions::insert(Name name, const std::
   return within<std::vector<Buffer>>(name.transaction, [this, name, &documents](Transaction& t) { return insert_in(t, name, documents); });
 }
 
-io::Task<Reply<std::vector<Buffer>>> Transactions::find(Name name, const Find& find, uint64_t max_bytes) {
-  return within<std::vector<Buffer>>(name.transaction, [this, name, &find, max_bytes](Transaction& t) { return find_in(t, name, find, max_bytes); });
+io::Task<Reply<std::vector<Buffer>>> Transactions::find(Name name, const Find& find, FindBounds bounds) {
+  return within<std::vector<Buffer>>(name.transaction, [this, name, &find, bounds](Transaction& t) { return find_in(t, name, find, bounds); });
 }
 
 io::Task<Reply<std::optional<Buffer>>> Transactions::find_by_id(Name name, Bytes id) {

@@ -42,7 +42,7 @@ class Transactions {
   io::Task<Reply<bool>> roll_back(std::string_view id);
 
   io::Task<Reply<std::vector<Buffer>>> insert(Name name, const std::vector<Bytes>& documents);
-  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, uint64_t max_bytes);
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const Find& find, FindBounds bounds);
   io::Task<Reply<std::optional<Buffer>>> find_by_id(Name name, Bytes id);
   io::Task<Reply<uint64_t>> count(Name name, const Query& query);
   enum class Scope : uint8_t { kOne, kAll };
@@ -90,9 +90,9 @@ class Transactions {
   void store(Transaction& t, TransactionCollection& c, Bytes key, std::optional<Buffer> body, bool was_there);
   Result<> note_read(Transaction& t, TransactionCollection& c, Bytes key);
   Result<> room_for(const Transaction& t, uint64_t bytes) const;
-  io::Task<Result<Found>> scan(Transaction& t, TransactionCollection& c, const Find& find, uint64_t max_bytes);
+  io::Task<Result<Found>> scan(Transaction& t, TransactionCollection& c, const Find& find, FindBounds bounds);
   io::Task<Reply<std::vector<Buffer>>> insert_in(Transaction& t, Name name, const std::vector<Bytes>& documents);
-  io::Task<Reply<std::vector<Buffer>>> find_in(Transaction& t, Name name, const Find& find, uint64_t max_bytes);
+  io::Task<Reply<std::vector<Buffer>>> find_in(Transaction& t, Name name, const Find& find, FindBounds bounds);
   io::Task<Reply<std::optional<Buffer>>> find_by_id_in(Transaction& t, Name name, Bytes id);
   io::Task<Reply<uint64_t>> count_in(Transaction& t, Name name, const Query& query);
   io::Task<Reply<Modified>> modify_in(Transaction& t, Name name, const Modification& change, Scope scope);

@@ -58,4 +58,15 @@ class Budget {
   io::IntrusiveList queue_;
 };
 
+/// Room for one answer: what is held of a budget for it. Plain data, given back by hand.
+struct Room {
+  Budget* budget = nullptr;  ///< null: none
+  uint64_t bytes = 0;
+
+  void give_back() {
+    if (budget) budget->give(bytes);
+    *this = {};
+  }
+};
+
 }  // namespace holdfast::server

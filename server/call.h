@@ -15,8 +15,8 @@ class Answers {
   virtual Buffer* open() = 0;
   /// Whether the peer has neither gone nor closed its side.
   virtual bool is_whole() const = 0;
-  /// The answer stands at the end of what open() gave, `bytes` long.
-  virtual void written(size_t bytes) = 0;
+  /// The answer stands at the end of what open() gave, `bytes` long. It takes the place of its room, if it has any, until it has left.
+  virtual void written(size_t bytes, Room room) = 0;
 };
 
 /// Lives in the frame of whoever runs the request. Handlers answer it exactly once: with answer(), ok() or fail().
@@ -32,6 +32,10 @@ struct Call {
   /// Of an insert that may be the repeat of one whose connection broke (see RepeatTable).
   std::optional<Hash128> fingerprint{};
   Lsn lsn{};            ///< once answered: what the answer rests on
+  Room room{};          ///< for its answer; whoever runs the request gives back what is left
+  Call* batch = nullptr;   ///< that it is one of, and has its room in
+  uint64_t gathered = 0;   ///< of a batch: bytes of answers
+
 
   core::Engine& engine() const { return core.engine(); }
   core::Name name() const { return {database(), request.collection, request.transaction, numbered()}; }
@@ -53,18 +57,24 @@ struct Call {
     wire::ReplyWriter reply(*out, request.id, framing);
     write(reply);
     if (reply.size() > reply_limit) return replace_too_large(reply);
-    answers.written(reply.end({rests_on, engine().durable_lsn()}).size);
+    answers.written(reply.end({rests_on, engine().durable_lsn()}).size, std::exchange(room, {}));
   }
   void ok(Lsn rests_on) {
     answer(rests_on, [](wire::ReplyWriter&) {});
   }
   void fail(const Error& error, Lsn rests_on);
+  /// Waits until there is room for an answer that takes so many bytes while it is made; in place of the room that it had. Held until the answer has been sent.
+  io::Task<void> reserve(uint64_t bytes);
+  /// Without waiting; false when that cannot be.
+  bool try_reserve(uint64_t bytes);
   /// Asked once an insert was refused as a duplicate: whether it is a repeat, and to be tried again as one.
   io::Task<bool> may_repeat();
   void fail(const Error& error) { fail(error, engine().committed_lsn()); }
 
  private:
   static constexpr size_t kEnvelopeRoom = 128;
+  Budget& budget_for(uint64_t bytes) const { return bytes <= 2 * core.limits().first_answer ? core.answers : core.large_answers; }
+  io::Task<void> grow(uint64_t bytes);
   void replace_too_large(wire::ReplyWriter& reply);
 };
 

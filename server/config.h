@@ -17,6 +17,9 @@ struct Limits {
   uint32_t requests_per_connection = 1024;  ///< under way at once
   uint64_t bytes_in_flight =
       uint64_t{1} << 30;  ///< requests and unsent replies of all cores together; half of it is for large frames
+  uint64_t answer_bytes =
+      uint64_t{512} << 20;  ///< answers of documents in the making, and until they have left; all cores together
+  uint64_t first_answer = 256 << 10;             ///< documents for which a find has room at first; for more it begins again
   uint64_t output_per_connection = 256 << 10;    ///< unsent reply bytes at which no further request is started
   size_t request_bytes = wire::kMaxRequestSize;  ///< payload of one frame
   size_t large_frame = 16 << 10;                 ///< frames above this reserve their room before they are read

@@ -113,6 +113,37 @@ io::Task<void> begin(Call& call) {
   return {};
 }
 
+bool Call::try_reserve(uint64_t bytes) {
+  if (batch) return batch->room.bytes >= batch->gathered + bytes;
+  room.give_back();
+  Budget& budget = budget_for(bytes);
+  if (!budget.try_take(bytes)) return false;
+  room = {&budget, bytes};
+  return true;
+}
+
+io::Task<void> Call::reserve(uint64_t bytes) {
+  if (batch) co_return co_await batch->grow(batch->gathered + bytes);
+  room.give_back();
+  Budget& budget = budget_for(bytes);
+  co_await budget.take(bytes);
+  room = {&budget, bytes};
+}
+
+/// Of a batch: its room is that of small answers, until they come to more; then that of the largest batch. What it has gathered it cannot let go
+/// meanwhile. Nobody waits the other way round, so all get their turn.
+io::Task<void> Call::grow(uint64_t bytes) {
+  if (room.bytes >= bytes) co_return;
+  bool small = bytes <= 2 * core.limits().first_answer;
+  uint64_t whole = small ? 2 * core.limits().first_answer : std::max<uint64_t>(bytes, 2 * reply_limit);
+  Budget& budget = budget_for(whole);
+  if (room.budget == &budget) co_return;  // it has all that a batch gets
+  SOMETIMES(room.budget != nullptr, "batch-needs-more-room");
+  co_await budget.take(whole);
+  room.give_back();
+  room = {&budget, whole};
+}
+
 io::Task<bool> Call::may_repeat() {
   if (!fingerprint || !request.transaction.empty() || !answers.is_whole()) co_return false;
   co_return co_await core.may_repeat(*fingerprint);
@@ -129,7 +160,7 @@ void Call::fail(const Error& error, Lsn rests_on) {
   if (!out) return;
   wire::ReplyWriter reply(*out, request.id, framing);
   reply.fail(error);
-  answers.written(reply.end({rests_on, engine().durable_lsn()}).size);
+  answers.written(reply.end({rests_on, engine().durable_lsn()}).size, std::exchange(room, {}));
 }
 
 void Call::replace_too_large(wire::ReplyWriter& reply) {
@@ -139,7 +170,7 @@ void Call::replace_too_large(wire::ReplyWriter& reply) {
        fmt::format(
            "the answer to {} passes the limit of {} bytes; ask for fewer documents at once, or read them page by page with stream",
            wire::name(request.op), reply_limit)});
-  answers.written(reply.end({lsn, engine().durable_lsn()}).size);
+  answers.written(reply.end({lsn, engine().durable_lsn()}).size, std::exchange(room, {}));
 }
 
 }  // namespace holdfast::server

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "io/base/probe.h"
 #include "io/wire/args.h"
 #include "server/operations.h"
 
@@ -116,25 +117,39 @@ io::Task<void> insert_many(Call& call) {
   });
 }
 
-io::Task<void> find_one(Call& call) {
-  Result<core::Find> asked = parse_find(call.request.args);
-  if (!asked) co_return call.fail(asked.error());
-  asked->limit = 1;
-  auto found = co_await call.engine().find(call.name(), *asked, document_room(call));
-  if (!found.result) co_return call.fail(found.result.error(), found.lsn);
-  if (found.result->empty()) co_return call.fail(not_found(), found.lsn);
-  call.answer(found.lsn, [&](wire::ReplyWriter& reply) { reply.result().raw(found.result->front()); });
-}
-
 namespace {
 
+/// Finds, when there is room for the answer: first for one of the usual size, and when that does not do, from the beginning again for the largest that there
+/// may be, of which few are made at a time.
+io::Task<core::Reply<std::vector<Buffer>>> find_in_room(Call& call, const core::Find& asked) {
+  const uint64_t first = call.core.limits().first_answer, whole = document_room(call);
+  if (first < whole) {
+    if (!call.try_reserve(2 * first)) co_await call.reserve(2 * first);
+    auto found = co_await call.engine().find(call.name(), asked, {.answer = first, .sort = first});
+    if (found.result || found.result.error().code != Code::kTooLarge || MUTANT("large-answer-refused")) co_return found;
+    SOMETIMES(true, "find-begins-again-with-more-room");
+  }
+  co_await call.reserve(whole + std::max(whole, core::FindBounds{.answer = whole}.kept(asked.sort)));
+  co_return co_await call.engine().find(call.name(), asked, {.answer = whole});
+}
+
 io::Task<void> answer_find(Call& call, core::Find asked) {
-  auto found = co_await call.engine().find(call.name(), asked, document_room(call));
+  auto found = co_await find_in_room(call, asked);
   if (!found.result) co_return call.fail(found.result.error(), found.lsn);
   answer_documents(call, found.lsn, std::move(*found.result));
 }
 
 }  // namespace
+
+io::Task<void> find_one(Call& call) {
+  Result<core::Find> asked = parse_find(call.request.args);
+  if (!asked) co_return call.fail(asked.error());
+  asked->limit = 1;
+  auto found = co_await find_in_room(call, *asked);
+  if (!found.result) co_return call.fail(found.result.error(), found.lsn);
+  if (found.result->empty()) co_return call.fail(not_found(), found.lsn);
+  call.answer(found.lsn, [&](wire::ReplyWriter& reply) { reply.result().raw(found.result->front()); });
+}
 
 io::Task<void> find(Call& call) {
   Result<core::Find> asked = parse_find(call.request.args);

@@ -17,7 +17,7 @@ class Collected final : public Answers {
   explicit Collected(Buffer text) : text_(std::move(text)) {}
   Buffer* open() override { return &text_; }
   bool is_whole() const override { return true; }
-  void written(size_t) override {}
+  void written(size_t, Room) override {}
   Buffer& text() { return text_; }
 
  private:
@@ -110,7 +110,10 @@ io::Task<void> batch(Call& call) {
                .answers = replies,
                .access = call.access,
                .framing = wire::ReplyWriter::Framing::kNested,
-               .reply_limit = call.reply_limit > spoken_for ? call.reply_limit - spoken_for : kReplyReserve};
+               .reply_limit = call.reply_limit > spoken_for ? call.reply_limit - spoken_for : kReplyReserve,
+               .batch = &call};
+    call.gathered = replies.text().size();
+    if (call.gathered > call.core.limits().first_answer && !inner.try_reserve(0)) co_await inner.reserve(0);
     co_await run_inner(inner, request);
     newest = std::max(newest, inner.lsn);
     if (done % kRequestsPerTurn == 0) co_await io::yield();

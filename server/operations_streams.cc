@@ -50,6 +50,7 @@ io::Task<void> answer_stream(Call& call, Result<wire::StreamArgs> args, Shows sh
                             .documents = args->page,
                             .bytes = page_bytes(call, args->bytes),
                             .cursor = args->query.cursor};
+  if (!call.try_reserve(2 * from.bytes)) co_await call.reserve(2 * from.bytes);
   auto page = co_await call.engine().stream_page(call.name(), *find, from);
   if (!page.result) co_return call.fail(page.result.error(), page.lsn);
   answer_page(call, page.lsn, std::move(*page.result), shows);
@@ -66,7 +67,9 @@ io::Task<void> find_many_stream(Call& call) {
 io::Task<void> export_part(Call& call) {
   Result<wire::ExportArgs> args = wire::parse_export(call.request.args);
   if (!args) co_return call.fail(args.error());
-  auto page = co_await call.engine().export_page(call.name(), args->cursor, page_bytes(call, args->bytes));
+  uint64_t bytes = page_bytes(call, args->bytes);
+  if (!call.try_reserve(2 * bytes)) co_await call.reserve(2 * bytes);
+  auto page = co_await call.engine().export_page(call.name(), args->cursor, bytes);
   if (!page.result) co_return call.fail(page.result.error(), page.lsn);
   answer_page(call, page.lsn, std::move(*page.result), Shows::kSnapshotToo);
 }

@@ -9,9 +9,7 @@
 namespace holdfast::server {
 namespace {
 
-uint64_t share(const ServerFacts& facts, uint64_t part) {
-  return std::max<uint64_t>(1, facts.config.limits.bytes_in_flight / part / facts.host.cores.count());
-}
+uint64_t share(const ServerFacts& facts, uint64_t bytes) { return std::max<uint64_t>(1, bytes / facts.host.cores.count()); }
 
 // Collects the metrics of all cores, for the core that asked.
 struct Sum {
@@ -23,9 +21,11 @@ struct Sum {
 }  // namespace
 
 ServerCore::ServerCore(const ServerFacts& facts, CoreId id, std::vector<std::unique_ptr<ServerCore>>& all)
-    : requests(share(facts, 4)),
-      writes(share(facts, 4)),
-      large_frames(share(facts, 2)),
+    : requests(share(facts, facts.config.limits.bytes_in_flight / 4)),
+      writes(share(facts, facts.config.limits.bytes_in_flight / 4)),
+      large_frames(share(facts, facts.config.limits.bytes_in_flight / 2)),
+      answers(share(facts, facts.config.limits.answer_bytes / 4)),
+      large_answers(share(facts, facts.config.limits.answer_bytes / 4 * 3)),
       repeats(facts.config.limits.repeat_window, facts.config.limits.repeats),
       logins(facts.logins),
       facts_(facts),
@@ -106,13 +106,16 @@ void ServerCore::start() {
 io::Task<void> ServerCore::watch() {
   while (!co_await stopped_.wait(executor_.now() + limits().sweep)) {
     Time now = executor_.now();
-    bool full = requests.waited_for() || writes.waited_for() || large_frames.waited_for();
-    Duration patience = full ? limits().patience_when_full : limits().patience;
+    Duration patience = is_waited_for() ? limits().patience_when_full : limits().patience;
     each_session([&](Session& session) { session.watch(now, patience); });
     repeats.forget_old(now);
     warn_when_full();
   }
   task_ended();
+}
+
+bool ServerCore::is_waited_for() const {
+  return requests.waited_for() || writes.waited_for() || large_frames.waited_for() || answers.waited_for() || large_answers.waited_for();
 }
 
 void ServerCore::warn_when_full() {

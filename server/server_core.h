@@ -99,12 +99,14 @@ class ServerCore {
   io::Task<Metrics> total_metrics();
   Metrics metrics_now() const;
   /// Of all budgets.
-  uint64_t bytes_held() const { return requests.used() + writes.used() + large_frames.used(); }
+  uint64_t bytes_held() const { return requests.used() + writes.used() + large_frames.used() + answers.used() + large_answers.used(); }
 
-  Budget requests;      ///< requests that change nothing, and replies not sent yet
+  Budget requests;      ///< requests that change nothing, and replies not sent yet that have no room of their own
   Budget writes;        ///< requests that may change something, and so may have to wait for the disk
   Budget large_frames;  ///< frames above Limits::large_frame, from the announcement of their length to the end of their
                         ///< request
+  Budget answers;        ///< of documents, from before they are looked for until they have been sent
+  Budget large_answers;  ///< the same of those that `answers` are too small for
   BufferPool buffers;
   RepeatTable repeats;  ///< that of core 0 is the server's
   Metrics metrics;
@@ -122,6 +124,7 @@ class ServerCore {
   io::Task<bool> adopt_users(Users users, std::string changed);
   io::Task<void> watch();
   io::Task<bool> ended_by(Time deadline);
+  bool is_waited_for() const;
   void warn_when_full();
   template <class F>
   void on_core_0(F f);

@@ -205,6 +205,7 @@ Fiber Session::execute(Payload payload, Hold hold) {
     if (io::Task<void> work = begin(call)) co_await std::move(work);
     insert_ended(request, !call.failed);
   }
+  call.room.give_back();
   end_request(std::move(payload), hold);
 }
 
@@ -266,13 +267,17 @@ Buffer* Session::open() {
   return &output_;
 }
 
-void Session::written(size_t bytes) {
+void Session::written(size_t bytes, Room room) {
   if (seals_) {
     seals_->sealer.seal(output_, output_.size() - bytes);
     bytes += seals_->sealer.overhead();
   }
   unsent_ += bytes;
-  core_.requests.charge(bytes);
+  Budget& budget = room.budget ? *room.budget : core_.requests;
+  budget.charge(bytes);
+  if (!MUTANT("room-kept-by-who-has-answered")) room.give_back();
+  if (unsent_rooms_.empty() || unsent_rooms_.back().budget != &budget) unsent_rooms_.push_back({&budget, 0});
+  unsent_rooms_.back().bytes += bytes;
   output_ready_.notify_one();
 }
 
@@ -311,7 +316,16 @@ io::Task<Result<>> Session::write_out() {
 
 void Session::sent(uint64_t bytes) {
   unsent_ -= bytes;
-  core_.requests.give(bytes);
+  size_t done = 0;
+  for (Room& room : unsent_rooms_) {
+    uint64_t part = std::min(room.bytes, bytes);
+    room.budget->give(part);
+    room.bytes -= part;
+    bytes -= part;
+    if (room.bytes > 0) break;
+    ++done;
+  }
+  unsent_rooms_.erase(unsent_rooms_.begin(), unsent_rooms_.begin() + static_cast<ptrdiff_t>(done));
 }
 
 // --- Ends.

@@ -106,7 +106,7 @@ class Session final : public io::ListNode, private Answers {
   // Answers
   Buffer* open() override;
   bool is_whole() const override { return !broken_ && !peer_closed_; }
-  void written(size_t bytes) override;
+  void written(size_t bytes, Room room) override;
 
   ServerCore& core_;
   std::unique_ptr<io::Connection> connection_;
@@ -144,7 +144,8 @@ class Session final : public io::ListNode, private Answers {
 
   Buffer output_;  ///< answers that wait for the write under way
   Buffer writing_;
-  uint64_t unsent_ = 0;  ///< bytes of both
+  uint64_t unsent_ = 0;  ///< bytes of both …
+  std::vector<Room> unsent_rooms_;  ///< … and what they are charged to, in order
   io::WaitList output_ready_;
   io::WaitList changed_;  ///< run() waits here, for room or for the end
   Fibers fibers_;

@@ -75,6 +75,8 @@ class CursorsSuite : OneServer {
     e.page_ahead_bytes = s.log_between("cursors.ahead-bytes", 8, 256 << 10, 256 << 10);
     e.page_scan_bytes = s.log_between("cursors.scan-bytes", 200, 1 << 20, 1 << 20);
     e.pages_bytes = s.log_between("cursors.room-bytes", 100, 256 << 20, 256 << 20);
+    c.limits.answer_bytes = s.log_between("cursors.answers-kb", 16, 1024, 1024) << 10;
+    c.limits.first_answer = s.log_between("cursors.first-answer", 64, 16 << 10, 16 << 10);
     c.limits.export_part_bytes = s.log_between("cursors.page-bytes", 200, 64 << 10, 64 << 10);
     return c;
   }

@@ -36,6 +36,8 @@ server::Config draw_config(Settings& s, core::SyncMode mode, const Temper& tempe
     c.limits.connections = static_cast<uint32_t>(s.between("server.connections", 6, 60, 60));
     c.limits.requests_per_connection = static_cast<uint32_t>(s.log_between("server.requests-per-connection", 1, 16, 16));
     c.limits.bytes_in_flight = s.log_between("server.budget-kb", 16, 1024, 1024) << 10;
+    c.limits.answer_bytes = s.log_between("server.answers-kb", 1, 1024, 1024) << 10;
+    c.limits.first_answer = s.log_between("server.first-answer", 64, 16 << 10, 16 << 10);
     c.limits.output_per_connection = s.log_between("server.output-kb", 1, 64, 64) << 10;
     c.limits.large_frame = s.log_between("server.large-frame-kb", 1, 16, 16) << 10;
     c.limits.starts_per_turn = static_cast<uint32_t>(s.log_between("server.starts-per-turn", 1, 64, 64));

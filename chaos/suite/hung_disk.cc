@@ -84,6 +84,9 @@ class HungDisk {
     c.engine.stall_after = milliseconds(static_cast<int64_t>(settings_.log_between("stall-ms", 100, 3000, 100)));
     c.engine.requests_per_shard = static_cast<uint32_t>(settings_.log_between("requests-per-shard", 2, 512, 512));
     c.limits.bytes_in_flight = tight_ ? settings_.between("budget-kb", 16, 128, 128) << 10 : uint64_t{64} << 20;
+    // Small finds come in turns, a large one alone.
+    c.limits.answer_bytes = settings_.between("answers-kb", 16, 128, 128) << 10;
+    c.limits.first_answer = settings_.log_between("first-answer", 64, 4096, 4096);
     c.limits.requests_per_connection = static_cast<uint32_t>(settings_.log_between("requests-per-connection", 4, 128, 128));
     // Whoever waits for the disk is to be waited for: the bounds in time are other suites'.
     c.limits.late_reply = Duration{};
@@ -212,7 +215,7 @@ class HungDisk {
   void look_at_memory() {
     ++looks_;
     if (!serving_) return;
-    uint64_t held = serving_->bytes_held(), bound = config_.limits.bytes_in_flight;
+    uint64_t held = serving_->bytes_held(), bound = config_.limits.bytes_in_flight + config_.limits.answer_bytes;
     if (held > bound + (kWriters + 1) * kOverdraft)
       ledger_.violation(fmt::format("the server holds {} bytes for its clients, and may hold {}", held, bound));
   }

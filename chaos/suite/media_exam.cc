@@ -40,7 +40,7 @@ class Reader {
     co_await find("never there");
     auto count = co_await engine_->count(kName, everything());
     if (take(count, "count")) seen_.count = *count.result;
-    auto all = co_await engine_->find(kName, {.query = everything(), .sort = {}, .projection = {}}, 1 << 20);
+    auto all = co_await engine_->find(kName, {.query = everything(), .sort = {}, .projection = {}}, {.answer = 1 << 20});
     if (take(all, "find")) seen_.scanned = std::move(*all.result);
     if (ending == MediaExam::Ending::kStopped && seen_.corrupt == 0) {
       Result<> stopped = co_await engine_->stop();

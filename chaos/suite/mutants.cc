@@ -101,6 +101,8 @@ constexpr std::array kMutants = {
     Mutant{"hung-disk-unnoticed", "own", "hung-disk", "nobody is told that the disk does not answer"},
     Mutant{"budget-unbounded", "own", "hung-disk", "requests are read whatever is already held"},
     Mutant{"writes-hold-up-reads", "own", "hung-disk", "writes that wait for the disk take the room of reads"},
+    Mutant{"room-kept-by-who-has-answered", "own", kSync, "the room that an answer was made in is not given back"},
+    Mutant{"large-answer-refused", "own", kSync, "a find that needs more room than most is refused"},
     Mutant{"position-saved-apart", "11", kSync, "a MANIFEST's position is newer than the files it names"},
     Mutant{"unknown-outcome-reported-as-failure", "28", kSync,
            "the client says that a write failed of which it does not know"},

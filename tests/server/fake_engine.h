@@ -75,15 +75,15 @@ class FakeEngine final : public core::Engine {
       if (msgpack::lookup(d, "_id") == id) out = d;
     co_return end(Result<std::optional<Buffer>>(std::move(out)));
   }
-  io::Task<Reply<std::vector<Buffer>>> find(Name name, const core::Find& find, uint64_t max_bytes) override {
-    last_max_bytes = max_bytes;
+  io::Task<Reply<std::vector<Buffer>>> find(Name name, const core::Find& find, core::FindBounds bounds) override {
+    last_max_bytes = bounds.answer;
     co_await begin("find", name);
     std::vector<Buffer> out;
     size_t bytes = 0;
     for (const Buffer& d : of(name)) {
       if ((find.limit > 0 && out.size() == find.limit) || find.query.match(d) != core::Query::Match::kYes) continue;
       bytes += d.size();
-      if (bytes > max_bytes)
+      if (bytes > bounds.answer)
         co_return end(Result<std::vector<Buffer>>(fail(Code::kTooLarge, "more than fits; use limit")));
       out.push_back(find.projection.whole() ? d : find.projection.apply(d));
     }

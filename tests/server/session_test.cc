@@ -247,6 +247,89 @@ TEST_F(Session, RequestsWaitForRoomAndAllGetTheirTurn) {
   });
 }
 
+namespace {
+
+size_t finds_begun(const ServerTest& t) { return static_cast<size_t>(std::ranges::count(t.engine->calls, "find default/c")); }
+
+void fill(ServerTest& t, int documents) {
+  for (int i = 0; i < documents; ++i) t.engine->documents("default", "c").push_back(document(std::to_string(i), std::string(20'000, 'x')));
+}
+
+Buffer batch_of_finds(uint32_t finds) {
+  Buffer out = packed([&](msgpack::Writer& w) { w.map(1).string("requests").array(finds); });
+  for (uint64_t id = 1; id <= finds; ++id) out += frame({.id = id, .op = Op::kFind}).substr(wire::kFrameHeaderSize);
+  return out;
+}
+
+}  // namespace
+
+TEST_F(Session, OnlySoManyFindsAreUnderWayAtOnce) {
+  config.limits.answer_bytes = 1'000'000;
+  config.limits.first_answer = 10'000;  // 12 have room
+  run([](ServerTest& t) -> io::Task<void> {
+    t.engine->documents("default", "c").push_back(document("a"));
+    auto c = co_await t.connect();
+    t.engine->calls.clear();
+    t.engine->held = true;
+    for (uint64_t id = 1; id <= 100; ++id) co_await c->send(frame({.id = id, .op = Op::kFind}));
+    co_await t.settle();
+    EXPECT_EQ(finds_begun(t), 12u);
+    t.engine->let_go();
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE((co_await c->next()).ok());
+    EXPECT_EQ(finds_begun(t), 100u);
+    co_await t.settle();
+    EXPECT_EQ(t.server->bytes_held(), 0u);
+  });
+}
+
+TEST_F(Session, ALargeAnswerHoldsItsRoomUntilItHasBeenRead) {
+  config.limits.answer_bytes = 1'000'000;  // less than the largest answer: one at a time is made
+  config.limits.first_answer = 10'000;
+  loop.network.capacity_back = 1000;
+  run([](ServerTest& t) -> io::Task<void> {
+    fill(t, 40);
+    auto reads_nothing = co_await t.connect();
+    for (uint64_t id = 1; id <= 20; ++id) co_await reads_nothing->send(frame({.id = id, .op = Op::kFind}));
+    co_await t.settle();
+    EXPECT_GT(t.server->bytes_held(), 800'000u);
+    EXPECT_LT(t.server->bytes_held(), 1'000'000u) << "one answer, and 19 requests";
+    auto other = co_await t.connect();
+    other->loop().in().capacity = SIZE_MAX;
+    Buffer one = packed([](msgpack::Writer& w) { w.map(2).string("query").map(1).string("t").string("y").string("limit").uint(1); });
+    EXPECT_TRUE((co_await other->ask({.op = Op::kFind, .args = one})).ok()) << "small answers pass by";
+    EXPECT_TRUE((co_await other->ask({.op = Op::kPing})).ok());
+    Time begin = t.loop.executor.now();
+    EXPECT_TRUE((co_await other->ask({.op = Op::kFind})).ok());
+    EXPECT_GT(t.loop.executor.now() - begin, t.config.limits.patience_when_full - seconds(2)) << "it had to wait for the one that does not read";
+    EXPECT_LT(t.loop.executor.now() - begin, t.config.limits.patience_when_full + seconds(3));
+    reads_nothing->loop().in().capacity = SIZE_MAX;
+    Got got;
+    while (!got.ended) got = co_await reads_nothing->next();
+    co_await t.settle();
+    EXPECT_EQ(t.server->bytes_held(), 0u);
+  });
+}
+
+TEST_F(Session, BatchesOfLargeAnswersTakeTurns) {
+  config.limits.answer_bytes = 400'000;
+  config.limits.first_answer = 50'000;  // two documents; one batch has room for small answers at a time
+  run([](ServerTest& t) -> io::Task<void> {
+    fill(t, 4);
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < 8; ++i) clients.push_back(co_await t.connect());
+    for (auto& c : clients)
+      for (uint64_t id = 1; id <= 3; ++id) co_await c->send(frame({.id = id, .op = Op::kBatch, .args = batch_of_finds(5), .collection = ""}));
+    for (auto& c : clients)
+      for (int i = 0; i < 3; ++i) {
+        Got got = co_await c->next();
+        EXPECT_TRUE(got.ok()) << got.error;
+        EXPECT_GT(got.result.size(), 5u * 80'000);
+      }
+    co_await t.settle();
+    EXPECT_EQ(t.server->bytes_held(), 0u);
+  });
+}
+
 TEST_F(Session, ReadsPassWritesThatFindNoRoom) {
   config.limits.bytes_in_flight = 8000;
   run([](ServerTest& t) -> io::Task<void> {

@@ -99,7 +99,7 @@ class CursorsTest : public testing::Test {
     return out;
   }
   static io::Task<std::vector<Buffer>> found(Engine& engine, const Find& find) {
-    auto all = co_await engine.find(kName, find, 1 << 30);
+    auto all = co_await engine.find(kName, find, {.answer = 1 << 30});
     EXPECT_TRUE(all.result);
     co_return std::move(*all.result);
   }

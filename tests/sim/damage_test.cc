@@ -97,7 +97,7 @@ class DamageTest : public testing::Test {
     Buffer some;
     msgpack::Writer(some).map(1).string("nothing").string("like this");
     auto query = Query::compile(some);
-    auto found = co_await engine.find({"db", collection}, {.query = std::move(*query), .sort = {}, .projection = {}}, 1 << 20);
+    auto found = co_await engine.find({"db", collection}, {.query = std::move(*query), .sort = {}, .projection = {}}, {.answer = 1 << 20});
     co_return found.result ? std::to_string(found.result->size()) : std::string(info(found.result.error().code).name);
   }
 

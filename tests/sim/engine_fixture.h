@@ -80,7 +80,7 @@ class EngineTest : public testing::Test {
   /// The documents that match, in the order of `_id`.
   io::Task<std::string> all(std::string_view query = "{}", Name name = kName) {
     Find find{.query = *Query::compile(pack(query)), .sort = Sort::by_id(), .projection = {}};
-    auto found = co_await engine->find(name, find, 64 << 20);
+    auto found = co_await engine->find(name, find, {.answer = 64 << 20});
     if (!found.result) co_return found.result.error().text();
     std::string out;
     for (const Buffer& d : *found.result) out += (out.empty() ? "" : " ") + text(d);

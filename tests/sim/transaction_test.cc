@@ -393,7 +393,7 @@ TEST_F(TransactionTest, ManyAtOnceThatMeetEachOtherAllEndAndLoseNothing) {
     EXPECT_GT(conflicts, 0);
     int64_t sum = 0;
     Find find{.query = *Query::compile(pack("{}")), .sort = {}, .projection = {}};
-    auto found = co_await t.engine->find(kName, find, 64 << 20);
+    auto found = co_await t.engine->find(kName, find, {.answer = 64 << 20});
     for (const Buffer& d : *found.result) {
       msgpack::Value v;
       msgpack::Cursor(*msgpack::lookup(d, "n")).next(v);

@@ -52,7 +52,7 @@ struct Reader {
   io::Task<Result<StoredCollection>> collection(std::string database, std::string name) {
     core::Name where{database, name};
     StoredCollection out;
-    auto found = co_await engine.find(where, all, kReadBytes);
+    auto found = co_await engine.find(where, all, {.answer = kReadBytes});
     if (!found.result) co_return because("scanning " + name, found);
     for (const Buffer& b : *found.result) {
       HF_CO_TRY(document, parse(b));
