@@ -5,6 +5,7 @@
 
 #include "core/engine_impl.h"
 #include "core/gather.h"
+#include "core/sort_in_turns.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -52,20 +53,19 @@ io::Task<bool> EngineImpl::close_on(EngineCore& core, Lsn snapshot) {
 /// What all cores found, in order, nothing skipped yet.
 io::Task<Result<std::vector<EngineCore::Found>>> EngineImpl::scan(CollectionRef c, Lsn snapshot, const Find& find, FindBounds bounds, EngineCore::Hidden hidden) {
   bool sorts = find.sort.any();
-  uint64_t bytes_left = bounds.kept(find.sort);
+  uint64_t memory_left = bounds.memory;
   std::vector<EngineCore::Found> all;
   for (uint16_t k = 0; k < shared_.cores.size(); ++k) {
     EngineCore& core = *shared_.cores[k];
     HF_CO_TRY(some, co_await io::call_on<Result<std::vector<EngineCore::Found>>>(
-                        host_.cores, CoreId(k), [&core, c, snapshot, &find, bytes_left, hidden] { return core.scan(c, snapshot, find, bytes_left, hidden); }));
+                        host_.cores, CoreId(k), [&core, c, snapshot, &find, memory_left, hidden] { return core.scan(c, snapshot, find, memory_left, hidden); }));
     for (EngineCore::Found& f : some) {
-      bytes_left -= std::min<uint64_t>(bytes_left, f.body.size() + f.sort_key.size());
+      memory_left -= std::min<uint64_t>(memory_left, f.memory());
       all.push_back(std::move(f));
     }
     if (!sorts && find.wanted() != 0 && all.size() >= find.wanted()) break;
   }
-  if (sorts && !MUTANT("sorted-by-each-core-alone"))
-    std::ranges::sort(all, EngineCore::InOrder{find.sort});
+  if (sorts && !MUTANT("sorted-by-each-core-alone")) co_await sort_in_turns(all, EngineCore::InOrder{find.sort});
   if (find.wanted() != 0 && all.size() > find.wanted()) all.resize(find.wanted());
   co_return all;
 }

@@ -176,17 +176,20 @@ class EngineCore {
     Buffer key;       ///< of its id
     Buffer body;      ///< what is answered of it
     Buffer sort_key;  ///< of the find's sort
+
+    /// What it takes, with its place in vectors that grow or are sorted.
+    uint64_t memory() const { return 2 * sizeof(*this) + key.size() + body.size() + sort_key.size(); }
   };
   struct InOrder {
     const Sort& sort;
     bool operator()(const Found& a, const Found& b) const { return sort.compare(a.sort_key, a.key, b.sort_key, b.key) < 0; }
   };
   /// Documents of this core's shards that `find` asks for: the first find.wanted() in its order, without one any so many. Nothing is skipped yet.
-  /// kTooLarge beyond `max_bytes` of bodies. What is `hidden` is left out.
+  /// kTooLarge beyond `memory` bytes. What is `hidden` is left out.
   using Hidden = const TransactionCollection::Writes*;
-  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, Hidden hidden);
+  io::Task<Result<std::vector<Found>>> scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t memory, Hidden hidden);
   /// The same of documents that a transaction has written, which nobody changes meanwhile.
-  io::Task<Result<std::vector<Found>>> select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes);
+  io::Task<Result<std::vector<Found>>> select(const Find& find, const TransactionCollection::Writes& writes, uint64_t memory);
   /// What `change` makes of all that matches.
   struct Changes {
     uint64_t matched = 0;

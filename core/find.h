@@ -7,15 +7,13 @@
 
 namespace holdfast::core {
 
-/// What the documents that a find sorts may take at most, as they are answered, with their sort keys.
-inline constexpr uint64_t kSortBytes = uint64_t{100} << 20;
+/// What a find may take of memory at most, for the documents that it keeps until it has them all.
+inline constexpr uint64_t kFindMemory = uint64_t{256} << 20;
 
 /// How much a find may hold.
 struct FindBounds {
-  uint64_t answer;             ///< bytes of the documents answered
-  uint64_t sort = kSortBytes;  ///< bytes of what is to be sorted, on all cores together
-
-  uint64_t kept(const Sort& s) const { return s.any() ? sort : answer; }
+  uint64_t answer;                ///< bytes of the documents answered
+  uint64_t memory = kFindMemory;  ///< bytes of what it keeps on all cores together, with keys and bookkeeping
 };
 
 struct Find {

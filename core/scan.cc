@@ -20,7 +20,7 @@ constexpr uint64_t kScanStepBytes = 256 << 10;
 // What a find keeps of the documents that match: with a sort and a limit a heap of the first ones, the last of them on top.
 class Kept {
  public:
-  Kept(const Find& find, uint64_t max_bytes) : find_(find), wanted_(find.wanted()), max_bytes_(max_bytes) {}
+  Kept(const Find& find, uint64_t memory) : find_(find), wanted_(find.wanted()), memory_(memory) {}
 
   Result<> add(Buffer body) {
     HF_TRY(key, id_key(*find_id(body)));
@@ -30,31 +30,29 @@ class Kept {
       if (MUTANT("limit-keeps-what-came-first")) return {};
       if (!order()(found, all_.front())) return {};
       std::ranges::pop_heap(all_, order());
-      bytes_ -= size_of(all_.back());
+      bytes_ -= all_.back().memory();
       all_.pop_back();
     }
     found.body = find_.projection.whole() ? std::move(body) : find_.projection.apply(body);
-    bytes_ += size_of(found);
+    bytes_ += found.memory();
     all_.push_back(std::move(found));
     if (selects()) std::ranges::push_heap(all_, order());
-    if (bytes_ <= max_bytes_) return {};
-    if (sorts())
-      return fail(Code::kTooLarge, "the documents to be sorted take too much memory: narrow the query, project fewer fields, or set a limit");
-    return fail(Code::kTooLarge, "the documents found pass the size of a reply: narrow the query, set a limit, or read them page by page with the operation stream");
+    if (bytes_ <= memory_) return {};
+    return fail(Code::kTooLarge, "the documents found take too much memory: narrow the query, project fewer fields, set a limit, or read them page by page with "
+                                 "the operation stream");
   }
   /// Whether no other document is wanted.
   bool enough() const { return wanted_ != 0 && !sorts() && all_.size() >= wanted_; }
   std::vector<EngineCore::Found> take() { return std::move(all_); }
 
  private:
-  static uint64_t size_of(const EngineCore::Found& f) { return f.body.size() + f.sort_key.size(); }
   bool sorts() const { return find_.sort.any(); }
   bool selects() const { return sorts() && wanted_ != 0; }
   EngineCore::InOrder order() const { return {find_.sort}; }
 
   const Find& find_;
   uint64_t wanted_;
-  uint64_t max_bytes_;
+  uint64_t memory_;
   uint64_t bytes_ = 0;
   std::vector<EngineCore::Found> all_;
 };
@@ -92,8 +90,8 @@ io::Task<Result<>> EngineCore::each_match(CollectionRef c, Lsn snapshot, const Q
   co_return Result<>();
 }
 
-io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t max_bytes, Hidden hidden) {
-  Kept kept(find, max_bytes);
+io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef c, Lsn snapshot, const Find& find, uint64_t memory, Hidden hidden) {
+  Kept kept(find, memory);
   auto each = [&kept](Buffer& body) -> Result<bool> {
     HF_CHECK_OK(kept.add(std::move(body)));
     return !kept.enough();
@@ -102,8 +100,8 @@ io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::scan(CollectionRef 
   co_return kept.take();
 }
 
-io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::select(const Find& find, const TransactionCollection::Writes& writes, uint64_t max_bytes) {
-  Kept kept(find, max_bytes);
+io::Task<Result<std::vector<EngineCore::Found>>> EngineCore::select(const Find& find, const TransactionCollection::Writes& writes, uint64_t memory) {
+  Kept kept(find, memory);
   uint32_t done = 0;
   for (const auto& [key, write] : writes) {
     if (kept.enough()) break;

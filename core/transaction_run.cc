@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "core/engine_impl.h"
+#include "core/sort_in_turns.h"
 #include "io/base/probe.h"
 
 namespace holdfast::core {
@@ -140,11 +141,11 @@ io::Task<Result<Transactions::Found>> Transactions::scan(Transaction& t, Transac
     all = std::move(found);
   }
   if (own) {
-    HF_CO_TRY(found, co_await shared_.cores[0]->select(find, *own, bounds.kept(find.sort)));
+    HF_CO_TRY(found, co_await shared_.cores[0]->select(find, *own, bounds.memory));
     std::ranges::move(found, std::back_inserter(all));
     SOMETIMES(!found.empty(), "transaction-finds-its-writes");
   }
-  if (find.sort.any()) std::ranges::sort(all, EngineCore::InOrder{find.sort});
+  if (find.sort.any()) co_await sort_in_turns(all, EngineCore::InOrder{find.sort});
   if (find.wanted() != 0 && all.size() > find.wanted()) all.resize(find.wanted());
   co_return all;
 }

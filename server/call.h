@@ -36,7 +36,6 @@ struct Call {
   Call* batch = nullptr;   ///< that it is one of, and has its room in
   uint64_t gathered = 0;   ///< of a batch: bytes of answers
 
-
   core::Engine& engine() const { return core.engine(); }
   core::Name name() const { return {database(), request.collection, request.transaction, numbered()}; }
   core::Numbered numbered() const {
@@ -73,7 +72,7 @@ struct Call {
 
  private:
   static constexpr size_t kEnvelopeRoom = 128;
-  Budget& budget_for(uint64_t bytes) const { return bytes <= 2 * core.limits().first_answer ? core.answers : core.large_answers; }
+  Budget& budget_for(uint64_t bytes) const { return bytes <= core.limits().first_room() ? core.answers : core.large_answers; }
   io::Task<void> grow(uint64_t bytes);
   void replace_too_large(wire::ReplyWriter& reply);
 };

@@ -18,8 +18,8 @@ struct Limits {
   uint64_t bytes_in_flight =
       uint64_t{1} << 30;  ///< requests and unsent replies of all cores together; half of it is for large frames
   uint64_t answer_bytes =
-      uint64_t{512} << 20;  ///< answers of documents in the making, and until they have left; all cores together
-  uint64_t first_answer = 256 << 10;             ///< documents for which a find has room at first; for more it begins again
+      uint64_t{1} << 30;  ///< answers of documents in the making, and until they have left; all cores together
+  uint64_t first_answer = 128 << 10;             ///< documents for which a find has room at first; for more it begins again
   uint64_t output_per_connection = 256 << 10;    ///< unsent reply bytes at which no further request is started
   size_t request_bytes = wire::kMaxRequestSize;  ///< payload of one frame
   size_t large_frame = 16 << 10;                 ///< frames above this reserve their room before they are read
@@ -39,6 +39,9 @@ struct Limits {
   Duration handshake_time = seconds(10);     ///< for one to end
   Duration failed_login_delay = seconds(1);  ///< before who failed to log in is told so
   Duration stop_grace = seconds(5);  ///< for requests under way and their replies when the server stops
+
+  /// Room for an answer of `first_answer` while it is made: the documents, what they take until then, and the reply.
+  uint64_t first_room() const { return 3 * first_answer; }
 };
 
 /// Who may log in besides the stored users, and how.

@@ -8,10 +8,14 @@ namespace {
 /// Whether an operation may be executed within a transaction that the envelope names.
 enum class Where : uint8_t { kAlone, kInTransactions };
 
+/// Whether it has arguments, which its handler reads.
+enum class Takes : uint8_t { kArguments, kNothing };
+
 struct Row {
   wire::Op op = wire::Op::kNone;
   Handler handler = nullptr;
   Where where = Where::kAlone;
+  Takes takes = Takes::kArguments;
 };
 
 constexpr Row kRows[] = {
@@ -27,9 +31,9 @@ constexpr Row kRows[] = {
     {wire::Op::kUpsertMany, upsert_many, Where::kInTransactions},
     {wire::Op::kCount, count, Where::kInTransactions},
     {wire::Op::kFindById, find_by_id, Where::kInTransactions},
-    {wire::Op::kDrop, drop},
-    {wire::Op::kStats, stats},
-    {wire::Op::kFlush, flush},
+    {wire::Op::kDrop, drop, Where::kAlone, Takes::kNothing},
+    {wire::Op::kStats, stats, Where::kAlone, Takes::kNothing},
+    {wire::Op::kFlush, flush, Where::kAlone, Takes::kNothing},
     {wire::Op::kBatch, batch},
     {wire::Op::kDbExists, database_exists},
     {wire::Op::kCollectionExists, collection_exists},
@@ -38,18 +42,18 @@ constexpr Row kRows[] = {
     {wire::Op::kFindManyStream, find_many_stream},
     {wire::Op::kFindPaginated, find_paginated, Where::kInTransactions},
     {wire::Op::kHello, hello},
-    {wire::Op::kListDatabases, list_databases},
-    {wire::Op::kListCollections, list_collections},
+    {wire::Op::kListDatabases, list_databases, Where::kAlone, Takes::kNothing},
+    {wire::Op::kListCollections, list_collections, Where::kAlone, Takes::kNothing},
     {wire::Op::kExport, export_part},
-    {wire::Op::kPing, ping},
+    {wire::Op::kPing, ping, Where::kAlone, Takes::kNothing},
     {wire::Op::kVerify, verify},
     {wire::Op::kFindAndModify, find_and_modify, Where::kInTransactions},
     {wire::Op::kStream, stream},
     {wire::Op::kCreateIndex, create_index},
     {wire::Op::kDropIndex, drop_index},
-    {wire::Op::kListIndexes, list_indexes},
+    {wire::Op::kListIndexes, list_indexes, Where::kAlone, Takes::kNothing},
     {wire::Op::kRebuildIndex, rebuild_index},
-    {wire::Op::kOpenSession, open_session},
+    {wire::Op::kOpenSession, open_session, Where::kAlone, Takes::kNothing},
     {wire::Op::kCloseSession, close_session},
     {wire::Op::kRequestOutcome, request_outcome},
     {wire::Op::kTxBatch, tx_batch},
@@ -64,7 +68,7 @@ constexpr Row kRows[] = {
     {wire::Op::kUserAdd, user_add},
     {wire::Op::kUserRemove, user_remove},
     {wire::Op::kUserPasswd, user_passwd},
-    {wire::Op::kUserList, user_list},
+    {wire::Op::kUserList, user_list, Where::kAlone, Takes::kNothing},
 };
 
 constexpr size_t kNumbers = 256;
@@ -84,8 +88,9 @@ Error unsupported(wire::Op op) {
           fmt::format("there is no operation {}; hello tells what this server speaks", std::to_underlying(op))};
 }
 
-Result<> check_envelope(const wire::Request& r, Where where) {
-  if (!r.transaction.empty() && where == Where::kAlone)
+Result<> check(const wire::Request& r, const Row& row) {
+  if (row.takes == Takes::kNothing) HF_CHECK_OK(wire::parse_nothing(r.args));
+  if (!r.transaction.empty() && row.where == Where::kAlone)
     return fail(Code::kUnsupported, fmt::format("{} is not executed within transactions: send it without tx", wire::name(r.op)));
   if (r.session == 0) return {};
   if (!wire::info(r.op)->once)
@@ -98,6 +103,11 @@ Result<> check_envelope(const wire::Request& r, Where where) {
 
 }  // namespace
 
+Result<> check_tx_id(const Call& call, Bytes tx_id) {
+  if (tx_id.empty() || tx_id == call.request.transaction) return {};
+  return fail(Code::kUnsupported, "tx_id goes with the operations whose names begin with tx; others take the transaction as tx, beside args");
+}
+
 io::Task<void> begin(Call& call) {
   call.core.metrics.count_request(call.request.op);
   const Row& row = kByNumber[std::to_underlying(call.request.op)];
@@ -105,7 +115,7 @@ io::Task<void> begin(Call& call) {
     call.fail(may.error());
   } else if (!row.handler) {
     call.fail(unsupported(call.request.op));
-  } else if (Result<> fits = check_envelope(call.request, row.where); !fits) {
+  } else if (Result<> fits = check(call.request, row); !fits) {
     call.fail(fits.error());
   } else {
     return row.handler(call);
@@ -134,8 +144,8 @@ io::Task<void> Call::reserve(uint64_t bytes) {
 /// meanwhile. Nobody waits the other way round, so all get their turn.
 io::Task<void> Call::grow(uint64_t bytes) {
   if (room.bytes >= bytes) co_return;
-  bool small = bytes <= 2 * core.limits().first_answer;
-  uint64_t whole = small ? 2 * core.limits().first_answer : std::max<uint64_t>(bytes, 2 * reply_limit);
+  const uint64_t first = core.limits().first_room();
+  uint64_t whole = bytes <= first ? first : std::max<uint64_t>(bytes, 2 * reply_limit + core::kFindMemory);
   Budget& budget = budget_for(whole);
   if (room.budget == &budget) co_return;  // it has all that a batch gets
   SOMETIMES(room.budget != nullptr, "batch-needs-more-room");

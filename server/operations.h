@@ -39,8 +39,11 @@ io::Task<void> upsert_one(Call& call);
 io::Task<void> upsert_many(Call& call);
 io::Task<void> find_and_modify(Call& call);
 
+/// Refuses a `tx_id` among the arguments of what is executed outside that transaction.
+Result<> check_tx_id(const Call& call, Bytes tx_id);
+
 /// What a find asks for, compiled. What is not offered is refused rather than ignored.
-Result<core::Find> compile_find(const wire::QueryArgs& asked);
+Result<core::Find> compile_find(const Call& call, const wire::QueryArgs& asked);
 
 // operations_indexes.cc
 io::Task<void> create_index(Call& call);

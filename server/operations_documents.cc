@@ -9,19 +9,22 @@ namespace {
 
 // What an answer has besides its documents: envelope, array head, LSNs.
 constexpr size_t kEnvelope = 128;
+/// How much more a find has room for when it begins again: what it did before is little beside it.
+constexpr uint64_t kLarger = 16;
 
 uint64_t document_room(const Call& call) { return call.reply_limit > kEnvelope ? call.reply_limit - kEnvelope : 1; }
 
 /// The arguments of a find.
-Result<core::Find> parse_find(Bytes args) {
-  HF_TRY(asked, wire::parse_query(args));
+Result<core::Find> parse_find(const Call& call) {
+  HF_TRY(asked, wire::parse_query(call.request.args));
   if (!asked.cursor.empty()) return fail(Code::kUnsupported, "cursor goes with stream and find_many_stream only");
-  return compile_find(asked);
+  return compile_find(call, asked);
 }
 
 /// The arguments of a count: a query alone.
-Result<core::Query> parse_count(Bytes args) {
-  HF_TRY(asked, wire::parse_query(args));
+Result<core::Query> parse_count(const Call& call) {
+  HF_TRY(asked, wire::parse_query(call.request.args));
+  HF_CHECK_OK(check_tx_id(call, asked.tx_id));
   if (asked.skip != 0 || asked.limit || !asked.sort.empty() || !asked.fields.empty() || !asked.projection.empty() || !asked.cursor.empty())
     return fail(Code::kUnsupported, "a count takes a query alone");
   return core::Query::compile(asked.query);
@@ -72,7 +75,8 @@ void answer_documents(Call& call, Lsn lsn, std::vector<Buffer> documents) {
 
 }  // namespace
 
-Result<core::Find> compile_find(const wire::QueryArgs& asked) {
+Result<core::Find> compile_find(const Call& call, const wire::QueryArgs& asked) {
+  HF_CHECK_OK(check_tx_id(call, asked.tx_id));
   bool fields = !asked.fields.empty() && asked.fields != "\x90";
   if (fields && !asked.projection.empty()) return fail(Code::kBadRequest, "a find takes fields or a projection, not both");
   HF_TRY(query, core::Query::compile(asked.query));
@@ -119,17 +123,17 @@ io::Task<void> insert_many(Call& call) {
 
 namespace {
 
-/// Finds, when there is room for the answer: first for one of the usual size, and when that does not do, from the beginning again for the largest that there
-/// may be, of which few are made at a time.
+/// Finds, when there is room for the answer: first for one of the usual size, and when that does not do, from the beginning again for larger ones, and at last
+/// for the largest that there may be, of which few are made at a time.
 io::Task<core::Reply<std::vector<Buffer>>> find_in_room(Call& call, const core::Find& asked) {
-  const uint64_t first = call.core.limits().first_answer, whole = document_room(call);
-  if (first < whole) {
-    if (!call.try_reserve(2 * first)) co_await call.reserve(2 * first);
-    auto found = co_await call.engine().find(call.name(), asked, {.answer = first, .sort = first});
+  const uint64_t whole = document_room(call);
+  for (uint64_t answer = call.core.limits().first_answer; answer < whole && 3 * answer < core::kFindMemory; answer *= kLarger) {
+    if (!call.try_reserve(3 * answer)) co_await call.reserve(3 * answer);
+    auto found = co_await call.engine().find(call.name(), asked, {.answer = answer, .memory = 2 * answer});
     if (found.result || found.result.error().code != Code::kTooLarge || MUTANT("large-answer-refused")) co_return found;
     SOMETIMES(true, "find-begins-again-with-more-room");
   }
-  co_await call.reserve(whole + std::max(whole, core::FindBounds{.answer = whole}.kept(asked.sort)));
+  co_await call.reserve(whole + core::kFindMemory);
   co_return co_await call.engine().find(call.name(), asked, {.answer = whole});
 }
 
@@ -142,7 +146,7 @@ io::Task<void> answer_find(Call& call, core::Find asked) {
 }  // namespace
 
 io::Task<void> find_one(Call& call) {
-  Result<core::Find> asked = parse_find(call.request.args);
+  Result<core::Find> asked = parse_find(call);
   if (!asked) co_return call.fail(asked.error());
   asked->limit = 1;
   auto found = co_await find_in_room(call, *asked);
@@ -152,30 +156,31 @@ io::Task<void> find_one(Call& call) {
 }
 
 io::Task<void> find(Call& call) {
-  Result<core::Find> asked = parse_find(call.request.args);
+  Result<core::Find> asked = parse_find(call);
   if (!asked) co_return call.fail(asked.error());
   co_await answer_find(call, std::move(*asked));
 }
 
 /// Pages must not overlap: without a sort they are those of the order by _id.
 io::Task<void> find_paginated(Call& call) {
-  Result<core::Find> asked = parse_find(call.request.args);
+  Result<core::Find> asked = parse_find(call);
   if (!asked) co_return call.fail(asked.error());
   if (!asked->sort.any()) asked->sort = core::Sort::by_id();
   co_await answer_find(call, std::move(*asked));
 }
 
 io::Task<void> find_by_id(Call& call) {
-  Result<Bytes> id = wire::parse_find_by_id(call.request.args);
-  if (!id) co_return call.fail(id.error());
-  auto found = co_await call.engine().find_by_id(call.name(), *id);
+  Result<wire::FindByIdArgs> args = wire::parse_find_by_id(call.request.args);
+  if (!args) co_return call.fail(args.error());
+  if (Result<> right = check_tx_id(call, args->tx_id); !right) co_return call.fail(right.error());
+  auto found = co_await call.engine().find_by_id(call.name(), args->id);
   if (!found.result) co_return call.fail(found.result.error(), found.lsn);
   if (!*found.result) co_return call.fail(not_found(), found.lsn);
   call.answer(found.lsn, [&](wire::ReplyWriter& reply) { reply.result().raw(**found.result); });
 }
 
 io::Task<void> count(Call& call) {
-  Result<core::Query> query = parse_count(call.request.args);
+  Result<core::Query> query = parse_count(call);
   if (!query) co_return call.fail(query.error());
   auto counted = co_await call.engine().count(call.name(), *query);
   if (!counted.result) co_return call.fail(counted.result.error(), counted.lsn);
@@ -185,7 +190,7 @@ io::Task<void> count(Call& call) {
 }
 
 io::Task<void> find_many_count(Call& call) {
-  Result<core::Query> query = parse_count(call.request.args);
+  Result<core::Query> query = parse_count(call);
   if (!query) co_return call.fail(query.error());
   auto counted = co_await call.engine().count(call.name(), *query);
   if (!counted.result) co_return call.fail(counted.result.error(), counted.lsn);

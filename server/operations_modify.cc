@@ -36,8 +36,7 @@ Result<Returns> parse_returns(const wire::ModifyArgs& asked) {
 Result<core::Modification> parse(const Call& call, Bytes args, Kind kind) {
   HF_TRY(asked, wire::parse_modify(args));
   HF_CHECK_OK(check_offered(asked, kind));
-  if (!asked.tx_id.empty() && asked.tx_id != call.request.transaction)
-    return fail(Code::kUnsupported, "tx_id goes with the operations whose names begin with tx; others take the transaction as tx, beside args");
+  HF_CHECK_OK(check_tx_id(call, asked.tx_id));
   HF_TRY(query, core::Query::compile(asked.filter));
   core::Modification out = core::deletion_of(std::move(query));
   if (!asked.update.empty()) {

@@ -44,7 +44,7 @@ void answer_page(Call& call, Lsn lsn, core::DocumentPage page, Shows shows) {
 
 io::Task<void> answer_stream(Call& call, Result<wire::StreamArgs> args, Shows shows) {
   if (!args) co_return call.fail(args.error());
-  Result<core::Find> find = compile_find(args->query);
+  Result<core::Find> find = compile_find(call, args->query);
   if (!find) co_return call.fail(find.error());
   core::StreamPosition from{.fingerprint = fingerprint_of(args->query),
                             .documents = args->page,

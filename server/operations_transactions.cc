@@ -12,7 +12,7 @@ namespace {
 constexpr int kAttempts = 20;
 
 io::Task<void> within(Call& call, Handler handler) {
-  Result<Bytes> id = wire::parse_tx_id(call.request.args);
+  Result<Bytes> id = wire::parse_tx_id(call.request.args, wire::Others::kLeft);
   if (!id) {
     call.fail(id.error());
     return {};
@@ -38,7 +38,7 @@ io::Task<void> tx_update_one(Call& call) { return within(call, update_one); }
 io::Task<void> tx_delete_one(Call& call) { return within(call, delete_one); }
 
 io::Task<void> tx_commit(Call& call) {
-  Result<Bytes> id = wire::parse_tx_id(call.request.args);
+  Result<Bytes> id = wire::parse_tx_id(call.request.args, wire::Others::kRefused);
   if (!id) co_return call.fail(id.error());
   auto done = co_await call.engine().commit_transaction(*id, call.numbered());
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);
@@ -46,7 +46,7 @@ io::Task<void> tx_commit(Call& call) {
 }
 
 io::Task<void> tx_rollback(Call& call) {
-  Result<Bytes> id = wire::parse_tx_id(call.request.args);
+  Result<Bytes> id = wire::parse_tx_id(call.request.args, wire::Others::kRefused);
   if (!id) co_return call.fail(id.error());
   auto done = co_await call.engine().roll_back_transaction(*id);
   if (!done.result) co_return call.fail(done.result.error(), done.lsn);

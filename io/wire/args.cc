@@ -52,6 +52,11 @@ std::string shown_key(Bytes key) {
   return is_utf8(key) && key.size() <= kShown ? '"' + std::string(key) + '"' : "argument of such a name";
 }
 
+/// Nothing that was asked for is ignored.
+std::unexpected<Error> takes_no(std::string_view operation, Bytes key) {
+  return fail(Code::kUnsupported, std::string(operation) + " takes no " + shown_key(key));
+}
+
 Result<> take_map(std::string_view name, Bytes value, Bytes& out) {
   if (!is_map(value)) return bad(std::string(name) + " must be a map");
   out = value;
@@ -119,7 +124,7 @@ Result<InsertMany> parse_insert_many(Bytes args) {
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "ids") return take_array(key, value, ids);
     if (key == "offsets") return take_array(key, value, offsets);
-    if (key != "blob") return {};
+    if (key != "blob") return takes_no("insert_many", key);
     has_blob = true;
     return take_bytes(key, value, out.blob_);
   }));
@@ -194,7 +199,8 @@ Result<> take_of_query(Bytes key, Bytes value, QueryArgs& out) {
   if (key == "skip") return take_uint(key, value, out.skip);
   if (key == "limit") return take_uint(key, value, out.limit.emplace());
   if (key == "cursor") return take_bytes(key, value, out.cursor);
-  return {};
+  if (key == "tx_id") return take_bytes(key, value, out.tx_id);
+  return takes_no("an operation that finds documents", key);
 }
 
 }  // namespace
@@ -224,14 +230,16 @@ Result<StreamArgs> parse_find_many_stream(Bytes args) {
   return out;
 }
 
-Result<Bytes> parse_find_by_id(Bytes args) {
-  Bytes id;
+Result<FindByIdArgs> parse_find_by_id(Bytes args) {
+  FindByIdArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    if (key == "id") id = value;
+    if (key == "tx_id") return take_bytes(key, value, out.tx_id);
+    if (key != "id") return takes_no("find_by_id", key);
+    out.id = value;
     return {};
   }));
-  if (id.empty()) return bad("find_by_id takes {id}");
-  return id;
+  if (out.id.empty()) return bad("find_by_id takes {id}");
+  return out;
 }
 
 Result<ModifyArgs> parse_modify(Bytes args) {
@@ -246,7 +254,7 @@ Result<ModifyArgs> parse_modify(Bytes args) {
     if (key == "return") return take_bytes(key, value, out.returns);
     if (key == "array_filters") return take_array(key, value, out.array_filters);
     if (key == "tx_id") return take_bytes(key, value, out.tx_id);
-    return fail(Code::kUnsupported, "an operation that changes documents takes no " + shown_key(key));
+    return takes_no("an operation that changes documents", key);
   };
   // Go's map without fields is nil.
   HF_CHECK_OK(each_pair(args, take, [&out](Bytes key) {
@@ -265,7 +273,7 @@ Result<IndexArgs> parse_index(Bytes args) {
     if (key == "value_type") return take_bytes(key, value, out.value_type);
     if (key == "fields") return take_array(key, value, out.fields);
     if (key == "unique") return take_bool(key, value, out.unique);
-    return fail(Code::kUnsupported, "an operation on indexes takes no " + shown_key(key));
+    return takes_no("an operation on indexes", key);
   }));
   if (out.field.empty() == out.fields.empty()) return bad("an operation on indexes takes either field or fields");
   return out;
@@ -279,7 +287,7 @@ Result<> each_index_field(Bytes fields, const std::function<void(Bytes name, Byt
     HF_CHECK_OK(each_pair(in.raw(), [&](Bytes key, Bytes value) -> Result<> {
       if (key == "name") return take_bytes(key, value, name);
       if (key == "value_type") return take_bytes(key, value, type);
-      return fail(Code::kUnsupported, "a field of an index takes no " + shown_key(key));
+      return takes_no("a field of an index", key);
     }));
     if (name.empty()) return bad("every field of an index has a name");
     each(name, type);
@@ -291,7 +299,7 @@ Result<BeginArgs> parse_begin(Bytes args) {
   BeginArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "validate_reads") return take_bool(key, value, out.validate_reads);
-    return fail(Code::kUnsupported, "begin_tx takes no " + shown_key(key));
+    return takes_no("begin_tx", key);
   }));
   return out;
 }
@@ -301,16 +309,18 @@ Result<SessionArgs> parse_session(Bytes args) {
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "session") return take_uint(key, value, out.session);
     if (key == "number") return take_uint(key, value, out.number);
-    return fail(Code::kUnsupported, "an operation on sessions takes no " + shown_key(key));
+    return takes_no("an operation on sessions", key);
   }));
   if (out.session == 0) return bad("the operation takes {session}, which open_session gives");
   return out;
 }
 
-Result<Bytes> parse_tx_id(Bytes args) {
+Result<Bytes> parse_tx_id(Bytes args, Others others) {
   Bytes id;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    return key == "tx_id" ? take_bytes(key, value, id) : Result<>();
+    if (key == "tx_id") return take_bytes(key, value, id);
+    if (others == Others::kLeft) return {};
+    return takes_no("the end of a transaction", key);
   }));
   if (id.empty()) return bad("the operation takes {tx_id}, which begin_tx gives");
   return id;
@@ -319,7 +329,8 @@ Result<Bytes> parse_tx_id(Bytes args) {
 Result<Bytes> parse_tx_insert(Bytes args) {
   Bytes document;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    return key == "doc" ? take_map(key, value, document) : Result<>();
+    if (key == "tx_id") return {};
+    return key == "doc" ? take_map(key, value, document) : takes_no("tx_insert_one", key);
   }));
   if (document.empty()) return bad("tx_insert_one takes {tx_id, doc}");
   return document;
@@ -328,7 +339,7 @@ Result<Bytes> parse_tx_insert(Bytes args) {
 Result<TxBatch> parse_tx_batch(Bytes args) {
   Bytes operations;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    return key == "operations" ? take_array(key, value, operations) : Result<>();
+    return key == "operations" ? take_array(key, value, operations) : takes_no("tx_batch", key);
   }));
   if (operations.empty()) return bad("tx_batch takes {operations}");
   TxBatch out;
@@ -341,7 +352,8 @@ Result<TxBatchOperation> TxBatch::next() {
   HF_CHECK_OK(each_pair(at_.raw(), [&](Bytes key, Bytes value) -> Result<> {
     if (key == "op") return take_uint(key, value, out.op);
     if (key == "collection") return take_bytes(key, value, out.collection);
-    if (key == "args") out.args = value;
+    if (key != "args") return takes_no("an operation of tx_batch", key);
+    out.args = value;
     return {};
   }));
   return out;
@@ -350,7 +362,7 @@ Result<TxBatchOperation> TxBatch::next() {
 Result<Bytes> parse_name(Bytes args) {
   Bytes name;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    return key == "name" ? take_bytes(key, value, name) : Result<>();
+    return key == "name" ? take_bytes(key, value, name) : takes_no("an operation on a name", key);
   }));
   if (name.empty()) return bad("the operation takes {name}");
   return name;
@@ -359,7 +371,7 @@ Result<Bytes> parse_name(Bytes args) {
 Result<Batch> parse_batch(Bytes args) {
   Bytes requests;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
-    return key == "requests" ? take_array(key, value, requests) : Result<>();
+    return key == "requests" ? take_array(key, value, requests) : takes_no("batch", key);
   }));
   if (requests.empty()) return bad("batch takes {requests}");
   Batch out;
@@ -374,13 +386,17 @@ bool Batch::next(Bytes& request) {
   return at_.ok();
 }
 
+Result<> parse_nothing(Bytes args) {
+  return each_pair(args, [](Bytes key, Bytes) -> Result<> { return takes_no("the operation", key); });
+}
+
 Result<HelloArgs> parse_hello(Bytes args) {
   HelloArgs out;
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "client") return take_bytes(key, value, out.client);
     if (key == "protocol") return take_uint(key, value, out.protocol);
     if (key == "capabilities") return take_array(key, value, out.capabilities);
-    return {};
+    return {};  // what a later client says of itself
   }));
   return out;
 }
@@ -394,7 +410,7 @@ Result<UserArgs> parse_user(Bytes args) {
     if (key == "memory_kib") return take_uint(key, value, out.memory_kib);
     if (key == "salt") return take_bytes(key, value, out.salt);
     if (key == "key") return take_bytes(key, value, out.key);
-    return {};
+    return takes_no("an operation on users", key);
   }));
   return out;
 }
@@ -404,7 +420,7 @@ Result<ExportArgs> parse_export(Bytes args) {
   HF_CHECK_OK(each_pair(args, [&](Bytes key, Bytes value) -> Result<> {
     if (key == "cursor") return take_bytes(key, value, out.cursor);
     if (key == "bytes") return take_uint(key, value, out.bytes);
-    return {};
+    return takes_no("the operation", key);
   }));
   return out;
 }

@@ -1,9 +1,10 @@
 // Arguments: what stands in a request's `args`, per operation, read in place.
 //
 // Reading checks the shape (which keys, which kinds, offsets within bounds); what a document, query or update *means*
-// is checked by whoever evaluates it, and `msgpack::validate` on documents is the evaluator's too. Unknown keys are
-// skipped, an absent or nil `args` counts as an empty map, and so do nil queries: the original's client sends nil for
-// an empty Go map. All views borrow from the frame.
+// is checked by whoever evaluates it, and `msgpack::validate` on documents is the evaluator's too. An argument that the
+// operation does not take is refused by name (kUnsupported), but for hello; nil counts as absent. So an absent or nil
+// `args` is an empty map, and a nil query too: the original's client sends nil for an empty Go map. All views borrow
+// from the frame.
 #pragma once
 
 #include <functional>
@@ -57,6 +58,7 @@ struct QueryArgs {
   uint64_t skip = 0;
   std::optional<uint64_t> limit;
   Bytes cursor;
+  Bytes tx_id;  ///< of the original's operations within transactions; empty when absent
 };
 Result<QueryArgs> parse_query(Bytes args);
 
@@ -70,13 +72,16 @@ struct StreamArgs {
 Result<StreamArgs> parse_stream(Bytes args);
 Result<StreamArgs> parse_find_many_stream(Bytes args);
 
-/// kFindById: `{id: any}`; the raw value of the id.
-Result<Bytes> parse_find_by_id(Bytes args);
+/// kFindById: `{id: any}`.
+struct FindByIdArgs {
+  Bytes id;     ///< a MessagePack value
+  Bytes tx_id;  ///< as in QueryArgs
+};
+Result<FindByIdArgs> parse_find_by_id(Bytes args);
 
 /// kUpdateOne, kUpdateMany, kUpsertOne, kUpsertMany: `{filter: map, update: map, array_filters?: [map]}`.
-/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it. A filter that is missing, and arguments of
-/// other names, are refused: a slip must not change every document. Errors: kBadRequest, kUnsupported (another
-/// argument, naming it).
+/// kDeleteOne, kDeleteMany: `{filter: map}`. kFindAndModify: all of it. A filter that is missing is refused, too: a
+/// slip must not change every document.
 struct ModifyArgs {
   Bytes filter;      ///< a map
   Bytes update;         ///< a map; empty when absent
@@ -91,7 +96,7 @@ struct ModifyArgs {
 Result<ModifyArgs> parse_modify(Bytes args);
 
 /// kCreateIndex: `{field: str, value_type?: str, unique?: bool}`, or `{field: "", fields: [{name, value_type?}]}`.
-/// kDropIndex, kRebuildIndex: `{field: str}`. Arguments of other names are refused.
+/// kDropIndex, kRebuildIndex: `{field: str}`.
 struct IndexArgs {
   Bytes field;
   Bytes value_type;
@@ -102,13 +107,15 @@ Result<IndexArgs> parse_index(Bytes args);
 /// Calls `each(name, value_type)` for every element of IndexArgs::fields.
 Result<> each_index_field(Bytes fields, const std::function<void(Bytes name, Bytes value_type)>& each);
 
-/// kBeginTx: `{validate_reads?: bool}`. Arguments of other names are refused.
+/// kBeginTx: `{validate_reads?: bool}`.
 struct BeginArgs {
   bool validate_reads = false;
 };
 Result<BeginArgs> parse_begin(Bytes args);
+/// What becomes of other arguments: those of a whole operation are left to who parses it.
+enum class Others : bool { kRefused, kLeft };
 /// kTxFindOne … kTxRollback: the `tx_id` among their arguments.
-Result<Bytes> parse_tx_id(Bytes args);
+Result<Bytes> parse_tx_id(Bytes args, Others others);
 /// kTxInsertOne: `{tx_id, doc: map}`; the document.
 Result<Bytes> parse_tx_insert(Bytes args);
 
@@ -131,8 +138,7 @@ class TxBatch {
 };
 Result<TxBatch> parse_tx_batch(Bytes args);
 
-/// kCloseSession: `{session: uint}`; kRequestOutcome: `{session: uint, number: uint}`. Arguments of other names are
-/// refused.
+/// kCloseSession: `{session: uint}`; kRequestOutcome: `{session: uint, number: uint}`.
 struct SessionArgs {
   uint64_t session = 0;
   uint64_t number = 0;
@@ -155,6 +161,9 @@ class Batch {
   uint32_t done_ = 0;
 };
 Result<Batch> parse_batch(Bytes args);
+
+/// Of operations that take none: `{}`, nil, or nothing at all.
+Result<> parse_nothing(Bytes args);
 
 /// kHello: `{client?: str, protocol?: uint, capabilities?: [str]}`.
 struct HelloArgs {

@@ -46,7 +46,7 @@ void check_args(Bytes args) {
   if (auto d = parse_insert_one(args)) FUZZ_CHECK(within(*d, args));
   if (auto q = parse_query(args)) FUZZ_CHECK(q->query == kEmptyMap || within(q->query, args));
   if (auto m = parse_modify(args)) FUZZ_CHECK(!m->filter.empty());
-  if (auto id = parse_find_by_id(args)) FUZZ_CHECK(within(*id, args));
+  if (auto id = parse_find_by_id(args)) FUZZ_CHECK(within(id->id, args));
   if (auto name = parse_name(args)) FUZZ_CHECK(!name->empty());
   if (auto s = parse_stream(args)) FUZZ_CHECK(within(s->query.cursor, args));
   if (auto s = parse_find_many_stream(args)) FUZZ_CHECK(!s->query.limit);

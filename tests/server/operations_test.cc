@@ -328,6 +328,25 @@ TEST_F(Operations, ThatAreNotOfferedSaySoByName) {
   });
 }
 
+TEST_F(Operations, RefuseArgumentsThatTheyDoNotTake) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto c = co_await t.connect();
+    EXPECT_TRUE((co_await c->ask({.op = Op::kInsertOne, .args = document("a")})).ok());
+    auto with = [](std::string_view name) { return packed([&](msgpack::Writer& w) { w.map(1).string(name).string("c"); }); };
+    for (Op op : {Op::kFind, Op::kFindOne, Op::kCount, Op::kFindById, Op::kStream, Op::kFindManyStream, Op::kExport, Op::kDrop, Op::kFlush, Op::kStats,
+                  Op::kListIndexes, Op::kListDatabases, Op::kListCollections, Op::kPing, Op::kOpenSession, Op::kTxCommit, Op::kVerify}) {
+      Got got = co_await c->ask({.op = op, .args = with("limt")});
+      EXPECT_EQ(got.code, Code::kUnsupported) << wire::name(op);
+      EXPECT_TRUE(got.error.ends_with(" takes no \"limt\"")) << wire::name(op) << ": " << got.error;
+    }
+    for (Op op : {Op::kFind, Op::kFindOne, Op::kCount, Op::kStream}) {
+      Got got = co_await c->ask({.op = op, .args = with("tx_id")});
+      EXPECT_TRUE(got.error.contains("tx_id goes with")) << wire::name(op) << ": " << got.error;
+    }
+    EXPECT_EQ(t.engine->documents("default", "c").size(), 1u) << "nothing is dropped by mistake";
+  });
+}
+
 TEST_F(Operations, WithoutTheirArgumentsAreBadRequests) {
   run([](ServerTest& t) -> io::Task<void> {
     auto c = co_await t.connect();

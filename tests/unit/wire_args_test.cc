@@ -137,7 +137,7 @@ TEST(QueryArgs, TakeNilAndAbsenceForTheEmptyQuery) {
 }
 
 TEST(OtherArgs, AreReadAndRefusedByShape) {
-  EXPECT_EQ(*parse_find_by_id("\x81\xa2id\x05"), "\x05");
+  EXPECT_EQ(parse_find_by_id("\x81\xa2id\x05")->id, "\x05");
   EXPECT_FALSE(parse_find_by_id("\x80"));
   EXPECT_EQ(*parse_name("\x81\xa4name\xa1x"), "x");
   EXPECT_FALSE(parse_name("\x81\xa4name\xa0"));
@@ -145,6 +145,26 @@ TEST(OtherArgs, AreReadAndRefusedByShape) {
   auto e = parse_export("\x82\xa6" "cursor\xc4\x02xy\xa5" "bytes\x05");
   EXPECT_EQ(e->cursor, "xy");
   EXPECT_EQ(e->bytes, 5u);
+}
+
+/// The sentence of a refusal that names the argument; otherwise what else happened.
+std::string refused(const Result<>& parsed) {
+  if (parsed) return "taken";
+  return parsed.error().code == Code::kUnsupported ? parsed.error().message : "another error: " + parsed.error().message;
+}
+
+TEST(OtherArgs, OfUnknownNamesAreRefusedByName) {
+  Bytes limt = "\x81\xa4limt\x01";
+  auto of = [](auto parsed) { return parsed ? Result<>() : Result<>(fail(parsed)); };
+  for (const Result<>& parsed :
+       {of(parse_query(limt)), of(parse_stream(limt)), of(parse_find_many_stream(limt)), of(parse_find_by_id(limt)), of(parse_insert_many(limt)),
+        of(parse_name(limt)), of(parse_batch(limt)), of(parse_tx_batch(limt)), of(parse_tx_insert(limt)), of(parse_tx_id(limt, Others::kRefused)),
+        of(parse_user(limt)), of(parse_export(limt)), of(parse_begin(limt)), of(parse_session(limt)), of(parse_index(limt)), parse_nothing(limt)})
+    EXPECT_TRUE(refused(parsed).ends_with(" takes no \"limt\"")) << refused(parsed);
+  EXPECT_TRUE(parse_hello(limt)) << "a later client may say more of itself";
+  for (Bytes nothing : {Bytes(), Bytes("\xc0"), Bytes("\x80"), Bytes("\x81\xa4limt\xc0")}) EXPECT_TRUE(parse_nothing(nothing));
+  EXPECT_FALSE(parse_nothing("\x01"));
+  EXPECT_EQ(*parse_tx_id("\x82\xa5tx_id\xa1x\xa5query\x80", Others::kLeft), "x");
 }
 
 TEST(ModifyArgs, AreReadAndRefusedByShape) {
@@ -193,7 +213,10 @@ TEST(StreamArgs, AreAQueryAndTheSizeOfAPage) {
   EXPECT_EQ(s->query.cursor, "t");
   EXPECT_EQ(s->page, 3u);
   EXPECT_EQ(s->bytes, 4u);
-  auto many = parse_find_many_stream(b);
+  EXPECT_FALSE(parse_find_many_stream(b)) << "page";
+  Buffer c;
+  Writer(c).map(3).string("query").map(0).string("limit").uint(9).string("cursor").binary("t");
+  auto many = parse_find_many_stream(c);
   ASSERT_TRUE(many);
   EXPECT_EQ(many->page, 9u) << "its limit is the page's";
   EXPECT_FALSE(many->query.limit);
