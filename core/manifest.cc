@@ -121,12 +121,13 @@ Result<> decode_outcomes(ByteReader& in, uint32_t count, SessionState& s) {
     auto number = in.le<uint64_t>();
     SessionOutcome o;
     o.lsn = Lsn(in.le<uint64_t>());
-    auto kept = in.le<uint8_t>();
+    auto flags = in.le<uint8_t>();
+    if (flags & kAskedKnown) o.asked = in.le<uint64_t>();
     auto size = in.le<uint32_t>();
-    o.kept = kept == 1;
+    o.kept = (flags & kResultKept) != 0;
     o.result = Buffer(in.take(size));
     bool in_order = number > (s.outcomes.empty() ? s.floor : s.outcomes.rbegin()->first);
-    if (!in.ok() || !in_order || kept > 1 || size > kMaxOutcomeBytes) return bad("its list of sessions is malformed");
+    if (!in.ok() || !in_order || flags > (kResultKept | kAskedKnown) || size > kMaxOutcomeBytes) return bad("its list of sessions is malformed");
     s.outcomes.emplace_hint(s.outcomes.end(), number, std::move(o));
   }
   return {};
@@ -171,7 +172,8 @@ void append_session(Buffer& out, const SessionState& s) {
   for (const auto& [number, o] : s.outcomes) {
     append_le(out, number);
     append_le(out, o.lsn.value);
-    out.push_back(o.kept ? 1 : 0);
+    append_le(out, flags_of(o.kept, o.asked));
+    if (o.asked != 0) append_le(out, o.asked);
     append_le(out, static_cast<uint32_t>(o.result.size()));
     out += o.result;
   }

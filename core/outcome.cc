@@ -11,10 +11,8 @@ using msgpack::Cursor;
 using msgpack::Kind;
 using msgpack::Value;
 
-/// Whole it is: it comes from the log.
-std::unexpected<Error> of_another_kind() {
-  return fail(Code::kBadRequest, "the number belongs to another operation, which has been executed: each change of a session needs a number of its own");
-}
+/// The log kept it whole, and what was asked for is the same (SessionTable).
+std::unexpected<Error> of_another_kind() { return fail(Code::kCorrupt, "the request has been executed, but what the log kept of its outcome is that of another operation"); }
 
 /// A cursor behind the head of the array; `count` is its size.
 Result<Cursor> open(const SessionOutcome& outcome, uint32_t& count) {

@@ -14,8 +14,7 @@ Buffer encode_outcome(const Modified& modified);
 Buffer encode_outcome(bool done);
 Buffer encode_outcome(Lsn committed);
 
-/// The result of a request that was executed before. kUnknownOutcome: it was too large to be kept. kBadRequest: it is that of another kind of request, so the
-/// client has used a number twice.
+/// The result of a request that was executed before. kUnknownOutcome: it was too large to be kept. kCorrupt: it is that of another kind of request.
 template <class T>
 Result<T> decode_outcome(const SessionOutcome& outcome);
 template <>

@@ -42,7 +42,8 @@ Effect outcome_effect(const Numbered& request, Bytes result, WallTime now, uint1
   append_le(body, static_cast<uint64_t>(now.ns));
   append_le(body, request.number);
   append_le(body, request.answered);
-  body.push_back(kept ? 1 : 0);
+  append_le(body, flags_of(kept, request.asked));
+  if (request.asked != 0) append_le(body, request.asked);
   if (kept) body += result;
   return effect_of(request.session, shard_count, body);
 }
@@ -64,15 +65,16 @@ Result<> SessionTable::apply(Lsn lsn, Bytes body) {
     return {};
   }
   auto number = in.le<uint64_t>(), answered = in.le<uint64_t>();
-  auto kept = in.le<uint8_t>();
-  if (kind != Kind::kOutcome || !in.ok() || kept > 1) return fail(Code::kCorrupt, "the log holds a malformed change of a session");
+  auto flags = in.le<uint8_t>();
+  uint64_t asked = flags & kAskedKnown ? in.le<uint64_t>() : 0;
+  if (kind != Kind::kOutcome || !in.ok() || flags > (kResultKept | kAskedKnown)) return fail(Code::kCorrupt, "the log holds a malformed change of a session");
   auto at = sessions_.find(id);
   if (at == sessions_.end()) return {};  // it was closed meanwhile
   Session& s = at->second;
   touch(s, now);
   forget_through(s, std::min(answered, number - 1));
   if (number <= s.state.floor) return {};
-  if (!s.state.outcomes.try_emplace(number, SessionOutcome{lsn, kept == 1, Buffer(in.rest())}).second)
+  if (!s.state.outcomes.try_emplace(number, SessionOutcome{lsn, (flags & kResultKept) != 0, asked, Buffer(in.rest())}).second)
     return fail(Code::kCorrupt, "the log tells twice how a request of a session came out");
   count_bytes(s, static_cast<ptrdiff_t>(kOutcomeOverhead + in.rest().size()));
   while (s.bytes > kMaxSessionBytes) {
@@ -175,7 +177,12 @@ Result<std::optional<SessionOutcome>> SessionTable::look(const Numbered& request
   if (at == sessions_.end())
     return fail(Code::kSessionUnknown, "there is no such session: it was closed, or not used for too long; this request was not executed. Open another");
   const SessionState& s = at->second.state;
-  if (auto done = s.outcomes.find(request.number); done != s.outcomes.end() && !MUTANT("session-forgets-outcomes")) return done->second;
+  if (auto done = s.outcomes.find(request.number); done != s.outcomes.end() && !MUTANT("session-forgets-outcomes")) {
+    bool same = request.asked == 0 || done->second.asked == 0 || request.asked == done->second.asked || MUTANT("number-is-taken-twice");
+    SOMETIMES(!same, "number-is-taken-already");
+    if (same) return done->second;
+    return fail(Code::kBadRequest, "the number belongs to another request of this session, which has been executed; this one was not: each needs a number of its own");
+  }
   if (s.damaged)
     return fail(Code::kUnknownOutcome, "the log was damaged where it told of requests of this session: whether this one has happened is not known; open another session");
   if (request.number <= s.floor && !MUTANT("session-executes-what-it-forgot"))

@@ -35,14 +35,16 @@ struct Numbered {
   uint64_t number = 0;    ///< from 1
   uint64_t answered = 0;  ///< the client has had the answers to all through this one
   uint64_t attempt = 1;   ///< rises each time the client sends it again
+  uint64_t asked = 0;     ///< a hash of what is asked for, not 0; 0: that does not matter
   bool any() const { return session != 0; }
 };
 
 /// How a request came out that changed something.
 struct SessionOutcome {
   Lsn lsn;
-  bool kept = true;  ///< false: the result was too large to be kept
-  Buffer result;     ///< as whoever made it encodes it
+  bool kept = true;    ///< false: the result was too large to be kept
+  uint64_t asked = 0;  ///< a hash of what had been asked for; 0: not known
+  Buffer result;       ///< as whoever made it encodes it
   bool operator==(const SessionOutcome&) const = default;
 };
 
@@ -55,6 +57,10 @@ struct SessionState {
   std::map<uint64_t, SessionOutcome> outcomes;  ///< by number, all above `floor`
   bool operator==(const SessionState&) const = default;
 };
+
+/// How an outcome is written: a byte of these flags; what was asked for u64, where it is known.
+enum OutcomeFlags : uint8_t { kResultKept = 1, kAskedKnown = 2 };
+inline uint8_t flags_of(bool kept, uint64_t asked) { return static_cast<uint8_t>((kept ? kResultKept : 0) | (asked != 0 ? kAskedKnown : 0)); }
 
 inline constexpr size_t kMaxOutcomeBytes = 8 << 10;   ///< of one result; larger ones are not kept
 inline constexpr size_t kOutcomeOverhead = 64;        ///< what an outcome counts besides its result
@@ -94,7 +100,7 @@ class SessionTable {
   std::vector<uint64_t> unused_since(WallTime time, size_t most) const;
 
   /// What is to be done with a request: nothing, and execute() it; or that outcome; or an error. Waits while the same request is under way.
-  /// Errors: kBadRequest; kSessionUnknown: there is no such session; kUnknownOutcome: it is forgotten.
+  /// Errors: kBadRequest: also for a number that something else was asked for with; kSessionUnknown: there is no such session; kUnknownOutcome: it is forgotten.
   io::Task<Result<std::optional<SessionOutcome>>> begin(Numbered request);
   /// Ends what begin() began, once what the request has posted is applied here.
   void end(const Numbered& request);

@@ -32,6 +32,7 @@ struct Call {
   /// Of an insert that may be the repeat of one whose connection broke (see RepeatTable).
   std::optional<Hash128> fingerprint{};
   Lsn lsn{};            ///< once answered: what the answer rests on
+  uint64_t asked = 0;   ///< of a numbered request: a hash of what it asks for
   Room room{};          ///< for its answer; whoever runs the request gives back what is left
   Call* batch = nullptr;   ///< that it is one of, and has its room in
   uint64_t gathered = 0;   ///< of a batch: bytes of answers
@@ -39,7 +40,7 @@ struct Call {
   core::Engine& engine() const { return core.engine(); }
   core::Name name() const { return {database(), request.collection, request.transaction, numbered()}; }
   core::Numbered numbered() const {
-    return {.session = request.session, .number = request.number, .answered = request.answered, .attempt = request.attempt};
+    return {.session = request.session, .number = request.number, .answered = request.answered, .attempt = request.attempt, .asked = asked};
   }
   std::string_view database() const {
     return request.database.empty() ? std::string_view(core.config().default_database)

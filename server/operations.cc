@@ -88,6 +88,12 @@ Error unsupported(wire::Op op) {
           fmt::format("there is no operation {}; hello tells what this server speaks", std::to_underlying(op))};
 }
 
+/// Of whatever makes a request another one. Part of the log.
+uint64_t hash_of(const wire::Request& r) {
+  uint64_t names = xxh3_64(r.collection, xxh3_64(r.database, std::to_underlying(r.op)));
+  return xxh3_64(r.args, names) | 1;
+}
+
 Result<> check(const wire::Request& r, const Row& row) {
   if (row.takes == Takes::kNothing) HF_CHECK_OK(wire::parse_nothing(r.args));
   if (!r.transaction.empty() && row.where == Where::kAlone)
@@ -118,6 +124,7 @@ io::Task<void> begin(Call& call) {
   } else if (Result<> fits = check(call.request, row); !fits) {
     call.fail(fits.error());
   } else {
+    if (call.request.session != 0) call.asked = hash_of(call.request);
     return row.handler(call);
   }
   return {};

@@ -94,6 +94,7 @@ constexpr std::array kMutants = {
     Mutant{"locks-kept-after-duplicate", "50", kSync, "locks are not released after a conflict"},
     // Sessions.
     Mutant{"session-forgets-outcomes", "27", "sessions", "a request that is sent again is executed again"},
+    Mutant{"number-is-taken-twice", "own", "sessions", "another request with the number of one that was executed gets its result"},
     Mutant{"session-executes-what-it-forgot", "own", "sessions", "a request whose outcome is forgotten is executed again"},
     Mutant{"session-does-not-wait", "own", "sessions", "a second attempt is executed beside the first"},
     Mutant{"overtaken-attempt-is-executed", "own", "sessions", "an attempt is executed after a later one was answered"},

@@ -30,6 +30,7 @@ class SessionsSuite : OneServer {
     out.counts["requests refused"] = n.refused;
     out.counts["outcomes unknown"] = n.unknown;
     out.counts["outcomes asked after"] = n.asked_after;
+    out.counts["numbers taken again"] = n.taken;
     out.counts["attempts"] = n.attempts;
     out.counts["attempts that came late"] = n.late;
     out.counts["sessions"] = n.sessions;

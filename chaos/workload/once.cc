@@ -304,6 +304,7 @@ io::Task<void> Once::append(Session& s) {
   judge(s, *asked);
   if (counts_.unknown > unknown && s.random.below(2) == 0) co_await ask_outcome(s, *asked);
   if (counts_.unknown > unknown && s.random.below(2) == 0) s.id = 0;
+  if (asked->lsn && asked->epoch == ledger_.epoch()) co_await take_number_again(s, *asked);
   // Later, from somewhere: an attempt that a later one, or the answer, has overtaken.
   bool refused = !asked->lsn && counts_.unknown == unknown;
   bool over = refused ? asked->sent > 1 && asked->answers.rbegin()->first == asked->sent : asked->lsn.has_value();
@@ -314,6 +315,26 @@ io::Task<void> Once::append(Session& s) {
   } else if (late) {
     late->close();
   }
+}
+
+/// By mistake: something else with the number of a request that has been executed. It must be told so, and nothing must happen.
+io::Task<void> Once::take_number_again(Session& s, const Asked& before) {
+  Rng random = s.random.fork(fmt::format("taken {}", before.value));
+  if (random.below(4) > 0) co_return;
+  auto other = std::make_shared<Asked>(before);
+  other->answers.clear();
+  other->op = random.below(2) == 0 ? before.op : Op::kUpsertOne;
+  other->value = ++last_value_;
+  other->id = history_.append_alone(other->key, other->value, ledger_.highest_acknowledged());
+  other->under_way = 1;
+  Connection connection = co_await connect(s.host);
+  co_await attempt(std::move(connection), other, before.sent + 1, random, Duration{});
+  const Answer& answer = other->answers.begin()->second;
+  ++counts_.taken;
+  if (answer.kind == Answer::Kind::kOk && before.epoch == ledger_.epoch())
+    ledger_.violation(fmt::format("request {}.{} was acknowledged, but its number was that of another request, executed at LSN {}", kCollection, other->value, before.lsn->value));
+  if (answer.is_definite()) co_return tell(history_.rolled_back(other->id));
+  history_.given_up(other->id);
 }
 
 // ---- Looking ----

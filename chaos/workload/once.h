@@ -30,7 +30,7 @@ class Once {
   io::Task<bool> verify(io::Host& host);
 
   struct Counts {
-    uint64_t asked = 0, done = 0, refused = 0, unknown = 0, attempts = 0, late = 0, sessions = 0, asked_after = 0;
+    uint64_t asked = 0, done = 0, refused = 0, unknown = 0, attempts = 0, late = 0, sessions = 0, asked_after = 0, taken = 0;
   };
   const Counts& counts() const { return counts_; }
 
@@ -46,6 +46,7 @@ class Once {
   io::Task<void> come_late(Connection connection, std::shared_ptr<Asked> asked, uint64_t number, Rng random, Duration wait);
   void judge(Session& s, Asked& asked);
   io::Task<void> ask_outcome(Session& s, Asked& asked);
+  io::Task<void> take_number_again(Session& s, const Asked& before);
   io::Task<void> look(io::Host& host, Rng& random);
   io::Task<Connection> connect(io::Host& host);
   io::Task<Answer> exchange(Connection connection, Buffer frame, Rng& random);

@@ -24,6 +24,26 @@ class NumberedTest : public EngineTest {
   }
 };
 
+TEST_F(NumberedTest, AnotherRequestWithANumberThatIsTakenIsRefusedAlsoAfterARestart) {
+  auto as = [](uint64_t asked) {
+    Name name = at(1, 2);
+    name.request.asked = asked;
+    return name;
+  };
+  auto check = [as](EngineTest& t) -> io::Task<void> {
+    EXPECT_EQ(co_await t.one(update(R"({"_id":1})", R"({"$inc":{"n":1}})"), as(5)), "1 1");
+    std::string said = co_await t.one(removal(R"({"_id":1})"), as(6));
+    EXPECT_TRUE(said.starts_with("bad_request") && said.contains("this one was not")) << said;
+    EXPECT_EQ(co_await t.all("{}"), R"({"_id":1,"n":1})");
+  };
+  run_lives({[&](EngineTest& t) -> io::Task<void> {
+               co_await open(t);
+               co_await t.insert(R"({"_id":1,"n":0})");
+               co_await check(t);
+             },
+             check});
+}
+
 TEST_F(NumberedTest, EachKindOfChangeIsMadeOnceAndAnsweredAlike) {
   auto ask_all = [](EngineTest& t, uint64_t attempt) -> io::Task<std::vector<std::string>> {
     std::vector<std::string> said;
@@ -95,17 +115,6 @@ TEST_F(NumberedTest, WhatFailsOrChangesNothingIsExecutedAgain) {
     EXPECT_EQ(co_await t.one(removal(R"({"_id":1})")), "1 1");
     EXPECT_EQ(co_await t.insert_in(at(1, 2), R"({"_id":1})"), "ok");
     EXPECT_TRUE((co_await t.one(removal(R"({"_id":1})"), at(2, 1, 1))).starts_with("0 0") == false);
-  });
-}
-
-TEST_F(NumberedTest, ANumberThatWasAnotherOperationsIsAMistakeOfTheClient) {
-  run([](EngineTest& t) -> io::Task<void> {
-    co_await open(t);
-    EXPECT_EQ(co_await t.insert_in(at(1), R"({"_id":1})"), "ok");
-    EXPECT_EQ(co_await t.one(removal(R"({"_id":1})"), at(2)), "1 1");
-    EXPECT_TRUE((co_await t.one(removal(R"({"_id":1})"), at(1))).starts_with("bad_request: the number"));
-    EXPECT_TRUE((co_await t.insert_in(at(2), R"({"_id":1})")).starts_with("bad_request: the number"));
-    EXPECT_EQ(co_await t.all("{}"), "");
   });
 }
 

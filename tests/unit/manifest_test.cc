@@ -22,7 +22,7 @@ Manifest sample() {
               {DatabaseId(3), ShardId(7), Generation(1), 1 << 20, Ordinal(1000), Lsn(899), 5}};
   m.quarantined = {{{DatabaseId(1), CollectionId(2), ShardId(3), 18}, Lsn(7)}, {{DatabaseId(3), CollectionId(8), ShardId(0), 4}, Lsn(850)}};
   m.indexes = {{CollectionId(2), {{{"a.b", IndexField::Type::kString}}}}, {CollectionId(2), {{{"a.b", {}}, {"c", IndexField::Type::kTime}}}}};
-  m.sessions = {{.id = 3, .used_ns = -5, .floor = 7, .outcomes = {{8, {Lsn(890), true, "result"}}, {11, {Lsn(899), false, {}}}}},
+  m.sessions = {{.id = 3, .used_ns = -5, .floor = 7, .outcomes = {{8, {Lsn(890), true, 77, "result"}}, {11, {Lsn(899), false, 0, {}}}, {12, {Lsn(899), false, 78, {}}}}},
                 {.id = UINT64_MAX, .used_ns = 12, .damaged = true, .outcomes = {}}};
   return m;
 }

@@ -49,6 +49,18 @@ class Table {
   Lsn lsn;
 };
 
+TEST(Sessions, ANumberBelongsToWhatWasAskedForWithIt) {
+  Table t;
+  t.open(9);
+  t.outcome({.session = 9, .number = 1, .asked = 5}, "one");
+  t.outcome({.session = 9, .number = 2}, "two");
+  EXPECT_EQ(t.begin({.session = 9, .number = 1, .attempt = 2, .asked = 5}), "one at 2");
+  EXPECT_EQ(t.begin({.session = 9, .number = 1, .attempt = 3, .asked = 6}), "bad_request");
+  EXPECT_EQ(t.begin({.session = 9, .number = 1, .attempt = 4, .asked = 5}), "one at 2") << "a mistake leaves everything as it was";
+  EXPECT_EQ(t.begin({.session = 9, .number = 1}), "one at 2") << "who only wants to know need not say";
+  EXPECT_EQ(t.begin({.session = 9, .number = 2, .attempt = 2, .asked = 6}), "two at 3") << "of an outcome from before it was known";
+}
+
 TEST(Sessions, ARequestIsExecutedOnceAndItsOutcomeKeptUntilItWasAnswered) {
   Table t;
   EXPECT_EQ(t.begin({.session = 9, .number = 1}), "session_unknown");
