@@ -1,5 +1,8 @@
 #include "io/wire/args.h"
 
+#include <algorithm>
+#include <array>
+
 #include "io/base/utf8.h"
 
 namespace holdfast::wire {
@@ -20,19 +23,33 @@ Value head_of(Bytes value) {
 
 bool is_map(Bytes value) { return !value.empty() && head_of(value).kind == Kind::kMap; }
 
+/// For messages.
+std::string shown_key(Bytes key) {
+  constexpr size_t kShown = 64;
+  return is_utf8(key) && key.size() <= kShown ? '"' + std::string(key) + '"' : "argument of such a name";
+}
+
+/// More than any operation takes.
+constexpr size_t kMaxArguments = 32;
+
 /// Calls `take(key, raw value)` for every pair of a map whose values may be anything; nil values count as absent, and
-/// are told to `nil(key)`.
+/// are told to `nil(key)`. A key that comes twice is refused: which one is meant nobody knows.
 template <class F, class G>
 Result<> each_pair(Bytes args, F take, G nil) {
   if (args.empty() || args == "\xc0") return {};
   Cursor in(args);
   Value head, key;
   if (!in.next(head) || head.kind != Kind::kMap) return bad("args must be a map");
+  if (head.count > kMaxArguments) return bad("args have more keys than any operation takes");
+  std::array<Bytes, kMaxArguments> keys;
   for (uint32_t i = 0; i < head.count; ++i) {
     if (!in.next(key) || (key.kind != Kind::kString && key.kind != Kind::kBinary))
       return bad("every key of args must be a string");
     Bytes value = in.raw();
     if (!in.ok()) return bad("args are cut short");
+    auto end = keys.begin() + i;
+    if (std::find(keys.begin(), end, key.bytes) != end) return bad("args have " + shown_key(key.bytes) + " twice");
+    keys[i] = key.bytes;
     if (value == "\xc0")
       nil(key.bytes);
     else
@@ -44,12 +61,6 @@ Result<> each_pair(Bytes args, F take, G nil) {
 template <class F>
 Result<> each_pair(Bytes args, F take) {
   return each_pair(args, take, [](Bytes) {});
-}
-
-/// For messages.
-std::string shown_key(Bytes key) {
-  constexpr size_t kShown = 64;
-  return is_utf8(key) && key.size() <= kShown ? '"' + std::string(key) + '"' : "argument of such a name";
 }
 
 /// Nothing that was asked for is ignored.

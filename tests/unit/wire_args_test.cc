@@ -147,6 +147,23 @@ TEST(OtherArgs, AreReadAndRefusedByShape) {
   EXPECT_EQ(e->bytes, 5u);
 }
 
+TEST(OtherArgs, ThatComeTwiceAreRefused) {
+  auto twice = parse_modify("\x82\xa6" "filter\x81\xa3_id\x01\xa6" "filter\x80");
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, Code::kBadRequest);
+  EXPECT_TRUE(twice.error().message.contains("\"filter\" twice")) << twice.error().message;
+  EXPECT_FALSE(parse_query("\x82\xa5" "limit\xc0\xa5" "limit\x01")) << "nil, too";
+  auto nils = [](uint32_t count) {
+    Buffer out;
+    Writer w(out);
+    w.map(count);
+    for (uint32_t i = 0; i < count; ++i) w.string(std::to_string(i)).nil();
+    return out;
+  };
+  EXPECT_TRUE(parse_nothing(nils(32)));
+  EXPECT_FALSE(parse_nothing(nils(33))) << "they are compared one by one";
+}
+
 /// The sentence of a refusal that names the argument; otherwise what else happened.
 std::string refused(const Result<>& parsed) {
   if (parsed) return "taken";
