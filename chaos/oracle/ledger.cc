@@ -54,7 +54,7 @@ void Ledger::answer(OperationId id, const Answer& answer, Effect effect, Lsn lsn
   DocumentHistory& history = histories_[asked.document];
   std::optional<Place> place;
   if (effect != Effect::kNone)
-    place = Place{lsn, effect == Effect::kOwnEntry ? Place::Precision::kExact : Place::Precision::kAtMost};
+    place = Place{lsn, effect == Effect::kOwnEntry ? Place::Precision::kExact : Place::Precision::kAtMost, asked.after};
   if (!history.answer(id, answer, place))
     violation(fmt::format("{} of {} (value {}) was answered {} at LSN {}, but the document was {}", name(asked.operation.kind), asked.document,
                           asked.operation.value, asked.operation.kind == Operation::Kind::kRead ? text(answer.state) : answer.done ? "done" : "not done",

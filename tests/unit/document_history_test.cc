@@ -248,6 +248,26 @@ TEST(DocumentHistory, ACrashEndsWhatWasAbandoned) {
   EXPECT_FALSE(s.shows({}));
 }
 
+TEST(DocumentHistory, AChangeOfABoundedPlaceStandsBehindWhatWasAcknowledgedBefore) {
+  for (uint64_t after : {1, 2}) {
+    Story s;
+    EXPECT_TRUE(s.done(s.insert(1), 1));
+    EXPECT_TRUE(s.done(s.update(2), 2));
+    EXPECT_TRUE(s.history.answer(s.update(3), kDone, Place{Lsn(9), Place::Precision::kAtMost, Lsn(after)}));
+    EXPECT_TRUE(s.history.crash_and_lose_after(Lsn(2)));
+    EXPECT_EQ(s.shows(present(3, 2)), after < 2);
+  }
+}
+
+TEST(DocumentHistory, AChangeOfABoundedPlaceMayStandBeforeOneOfAKnownPlace) {
+  Story s;
+  EXPECT_TRUE(s.done(s.insert(1), 1));
+  OperationId bounded = s.update(2), known = s.update(3);
+  EXPECT_TRUE(s.history.answer(bounded, kDone, Place{Lsn(9), Place::Precision::kAtMost, Lsn(1)}));
+  EXPECT_TRUE(s.done(known, 7));
+  EXPECT_EQ(s.history.states_at(Lsn(9)), (std::vector{present(2, 2), present(3, 2)}));
+}
+
 TEST(DocumentHistory, AWriteWhoseClientIsStillAtItMayHappenAfterACrash) {
   Story s;
   OperationId w = s.insert_again(1);
