@@ -71,7 +71,9 @@ Result<> Catalog::apply(const CatalogChange& change) {
       if (database.collections.contains(change.name) || change.collection < next_collection_)
         return contradiction("creates again the collection");
       database.collections[change.name] = change.collection;
-      collections_[change.collection] = {change.database, change.name};
+      CollectionInfo& made = collections_[change.collection];
+      made.database = change.database;
+      made.name = change.name;
       next_collection_ = change.collection.next();
       bytes_ += bytes_of(change.name);
       return {};
@@ -82,6 +84,7 @@ Result<> Catalog::apply(const CatalogChange& change) {
       databases_[database_name(c->second.database)].collections.erase(c->second.name);
       bytes_ -= bytes_of(c->second.name);
       if (MUTANT("collection-id-reused")) next_collection_ = c->first;
+      if (MUTANT("indexes-survive-their-collection")) collections_[next_collection_] = c->second;
       collections_.erase(c);
       return {};
     }

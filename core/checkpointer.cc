@@ -57,7 +57,7 @@ io::Task<Result<Manifest>> Checkpointer::cut() {
     const Catalog& catalog = core.catalog();
     look.manifest.databases = catalog.databases();
     look.manifest.collections = catalog.collections();
-    look.manifest.indexes = catalog.indexes();
+    if (!MUTANT("indexes-not-in-manifest")) look.manifest.indexes = catalog.indexes();
     look.manifest.next_database = catalog.next_database();
     look.manifest.next_collection = catalog.next_collection();
     look.quarantined = core.quarantine().list();

@@ -3,6 +3,7 @@
 
 #include "core/engine_impl.h"
 #include "core/path.h"
+#include "io/base/probe.h"
 
 namespace holdfast::core {
 namespace {
@@ -28,7 +29,10 @@ io::Task<EngineImpl::Created> EngineImpl::create_index_on_core_0(CollectionRef c
       auto entry = std::make_shared<Submission>(CoreId(0));
       Buffer body = encode({.kind = CatalogChange::Kind::kCreateIndex, .database = c.database, .collection = c.collection, .index = std::move(index)});
       entry->add({EffectKind::kCatalog, c.database, ShardId(0), c.collection, {}, body});
-      out.lsn = co_await post_on_core_0(entry);
+      if (MUTANT("index-acked-before-commit"))
+        shared_.journal->append(entry);
+      else
+        out.lsn = co_await post_on_core_0(entry);
     }
   } else {
     out.result = fail(Code::kConflict, "the collection was dropped meanwhile: try again");

@@ -30,9 +30,9 @@ EngineImpl::EngineImpl(io::Host& host, EngineOptions options, OpenedDirectory di
 
 // ---- Opening ----
 
-bool is_drop(const Effect& effect) {
+bool is_drop(const Effect& effect, CatalogChange::Kind kind) {
   Result<CatalogChange> change = effect.kind == EffectKind::kCatalog ? decode_catalog_change(effect.body) : CatalogChange();
-  return change && change->kind == CatalogChange::Kind::kDropCollection;
+  return change && change->kind == kind;
 }
 
 /// Applies the journal's entries while nothing else runs: all shards are used from core 0 here, and handed to their cores by start().
@@ -42,7 +42,8 @@ class Replay final : public ReplaySink {
   io::Task<Result<>> replay(EntryRef entry) override {
     EffectReader effects(entry->effects);
     while (std::optional<Effect> effect = effects.next()) {
-      if (MUTANT("drop-not-replayed") && is_drop(*effect)) continue;
+      if (MUTANT("drop-not-replayed") && is_drop(*effect, CatalogChange::Kind::kDropCollection)) continue;
+      if (MUTANT("index-drop-not-replayed") && is_drop(*effect, CatalogChange::Kind::kDropIndex)) continue;
       if (effect->kind != EffectKind::kCatalog && effect->shard.value >= shared_.settings.shard_count)
         co_return fail(Code::kCorrupt, fmt::format("entry {} names shard {}, which there is not", entry->lsn.value, effect->shard.value));
       for (auto& core : shared_.cores) HF_CO_CHECK_OK(co_await core->replay_effect(entry->lsn, *effect));

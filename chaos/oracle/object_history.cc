@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "chaos/oracle/declaration_history.h"
 #include "chaos/oracle/document_history.h"
 #include "io/base/assert.h"
 
@@ -296,5 +297,6 @@ std::optional<std::vector<typename Model::State>> ObjectHistory<Model>::states()
 }
 
 template class ObjectHistory<DocumentModel>;
+template class ObjectHistory<DeclarationModel>;
 
 }  // namespace holdfast::chaos

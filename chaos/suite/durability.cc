@@ -48,6 +48,12 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
            .operations = settings_.given("collections-operations", usual("collections-operations", 20, 150), 1, 150, 1),
            .drops = settings_.between("collections-drops", 2, 20)},
           ledger_, Rng(options.seed, "collections")),
+      indexes_({.server = config_.listen,
+                .sessions = !unnumbered_,
+                .collections = settings_.between("indexes-collections", 1, 3),
+                .operations = settings_.given("indexes-operations", usual("indexes-operations", 20, 100), 1, 100, 1),
+                .drops = settings_.between("indexes-drops", 2, 20)},
+               ledger_, Rng(options.seed, "indexes")),
       lock_machines_(settings_.one_in("locks-share-machines", 2) ? LocksOptions::Machines::kShared
                                                                  : LocksOptions::Machines::kOwn),
       locks_({.server = config_.listen,
@@ -75,6 +81,9 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
       clients_(static_cast<int>(is_of_one_workload(weight) ? 1 : settings_.between("clients", 1, 6))),
       collections_clients_(
           static_cast<int>(is_of_one_workload(weight) ? 0 : settings_.between("collections-clients", 0, 3))),
+      indexes_clients_(weight == Weight::kEven && settings_.one_in("indexes", 3)
+                           ? static_cast<int>(settings_.between("indexes-clients", 1, 3))
+                           : 0),
       locks_clients_(weight == Weight::kEven && settings_.one_in("locks", 2)
                          ? static_cast<int>(settings_.between("locks-clients", 2, 3))
                          : 0),
@@ -88,7 +97,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
                                ? settings_.between("transactions-clients", 1, 2)
                                : 0)),
       strangers_clients_(weight == Weight::kGuarded ? static_cast<int>(settings_.between("strangers", 1, 2)) : 0),
-      clients_running_(clients_ + collections_clients_ + locks_clients_ + bulk_clients_ + transactions_clients_ +
+      clients_running_(clients_ + collections_clients_ + indexes_clients_ + locks_clients_ + bulk_clients_ + transactions_clients_ +
                        strangers_clients_),
       crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0,
                                16 + kFurtherCrashes, 0)),
@@ -105,7 +114,7 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
                            "end-1/power", "end-1/manifest-rots", "end-1/pause-ms", "stop-1/kill", "flip", "verify", "server.hash-bits",
                            "life-1/ends-soon", "life-1/after-writes", "life-1/dies", "full-1", "full-1/none", "full-1/room-permille", "full-1/pause-ms",
-                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "bulk-clients", "transactions-clients", "server.transaction-idle-ms", "server.transaction-remembered-ms", "server.max-transactions", "server.transactions-kb", "server.history-bytes", "recovery-1/again", "server.connections", "server.requests-per-connection",
+                           "full-1/full-ms", "filled/ends", "filled/how", "filled/full-ms", "locks-clients", "indexes-clients", "bulk-clients", "transactions-clients", "server.transaction-idle-ms", "server.transaction-remembered-ms", "server.max-transactions", "server.transactions-kb", "server.history-bytes", "recovery-1/again", "server.connections", "server.requests-per-connection",
                            "server.budget-kb", "server.output-kb", "server.large-frame-kb", "server.starts-per-turn", "recovery-1/power", "hang-1/power", "hang-1/after-ms"})
     settings_.may_ask(name);
 }
@@ -310,6 +319,8 @@ void Durability::start_clients() {
   }
   for (int i = 0; i < collections_clients_; ++i)
     start_client(fmt::format("collections-{}", i), [this, i](io::Host& host) { return run_client(collections_, host, i); }, done);
+  for (int i = 0; i < indexes_clients_; ++i)
+    start_client(fmt::format("indexes-{}", i), [this, i](io::Host& host) { return run_client(indexes_, host, i); }, done);
   for (int i = 0; i < bulk_clients_; ++i)
     start_client(fmt::format("bulk-{}", i), [this, i](io::Host& host) { return run_client(bulk_, host, i); }, done);
   for (int i = 0; i < strangers_clients_; ++i) {
@@ -331,7 +342,7 @@ void Durability::client_done() {
 // ---- The run ----
 
 SeedResult Durability::run() {
-  crud_.tolerate_internal = collections_.tolerate_internal = bulk_.tolerate_internal =
+  crud_.tolerate_internal = collections_.tolerate_internal = indexes_.tolerate_internal = bulk_.tolerate_internal =
       world_.plan().read_error > 0 || world_.trace().decisions().find("server/disk/read-error");
   transactions_.tolerate_internal(crud_.tolerate_internal);
   ledger_.on_violation = [this] { world_.stop(); };  // one is enough, and what follows would only repeat it
@@ -363,13 +374,14 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["power losses"] = power_losses_;
   c["process deaths"] = world_.counts()[sim::Fault::kProcessDeath];
   c["client operations"] = crud_.counts().performed;
-  c["operations asked"] = crud_.counts().asked + collections_.asked() + locks_.asked() + bulk_.asked() + transactions_.asked();
+  c["operations asked"] = crud_.counts().asked + collections_.asked() + indexes_.asked() + locks_.asked() + bulk_.asked() + transactions_.asked();
   c["operations checked"] = ledger_.answered();
   c["outcomes unknown"] = crud_.counts().unknown;
   c["operations refused"] = crud_.counts().refused;
   c["queries checked"] = crud_.counts().questions;
   c["exports checked"] = crud_.counts().exports;
   c["collections dropped"] = collections_.drops();
+  c["indexes declared"] = indexes_.declared();
   c["documents moved"] = bulk_.moved();
   c["transactions committed"] = transactions_.committed();
   c["transactions refused"] = transactions_.conflicts();

@@ -24,6 +24,7 @@ using sim::End;
 io::Task<int> Durability::verify(io::Host& host) {
   bool complete = co_await crud_.verify(host);
   complete = co_await collections_.verify(host) && complete;
+  if (indexes_clients_ > 0) complete = co_await indexes_.verify(host) && complete;
   complete = co_await bulk_.verify(host) && complete;
   if (strangers_ && phase_ != Phase::kFlipped) complete = co_await strangers_->verify(host) && complete;
   if (transactions_clients_ > 0) complete = co_await transactions_.verify(host) && complete;
@@ -189,7 +190,7 @@ void Durability::flip_a_bit() {
     if (!server_.disk().flip_bit(path, offset, static_cast<uint8_t>(place.decide(8)), world_.counts())) continue;
     flipped_ = fmt::format("{} at {}", path, offset);
     world_.trace().note("suite: flipped a bit of " + flipped_);
-    crud_.tolerate_corrupt = collections_.tolerate_corrupt = bulk_.tolerate_corrupt = true;
+    crud_.tolerate_corrupt = collections_.tolerate_corrupt = indexes_.tolerate_corrupt = bulk_.tolerate_corrupt = true;
     transactions_.tolerate_corrupt();
     start_server();
     start_verification();

@@ -14,6 +14,7 @@
 #include "chaos/workload/bulk.h"
 #include "chaos/workload/collections.h"
 #include "chaos/workload/crud.h"
+#include "chaos/workload/indexes.h"
 #include "chaos/workload/locks.h"
 #include "chaos/workload/strangers.h"
 #include "chaos/workload/transactions.h"
@@ -92,6 +93,7 @@ class Durability {
   bool unnumbered_;  // clients do without sessions
   Crud crud_;
   Collections collections_;
+  Indexes indexes_;
   LocksOptions::Machines lock_machines_;
   Locks locks_;
   Bulk bulk_;
@@ -102,6 +104,7 @@ class Durability {
   FullDisk disk_;
   int clients_;
   int collections_clients_;
+  int indexes_clients_;
   int locks_clients_;
   int bulk_clients_;
   int transactions_clients_;

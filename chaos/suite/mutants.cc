@@ -165,6 +165,12 @@ constexpr std::array kMutants = {
     Mutant{"drop-hides-from-older-snapshots", "own", kSync,
            "a snapshot from before a drop no longer sees the collection"},
     Mutant{"count-ignores-deletes", "own", kSync, "the count of a collection does not go down"},
+    // Declared indexes.
+    Mutant{"index-acked-before-commit", "own", kSync, "an index is acknowledged before its declaration is committed"},
+    Mutant{"indexes-not-in-manifest", "own", kSync, "a MANIFEST leaves the declared indexes out"},
+    Mutant{"index-drop-not-replayed", "own", "enumerate indexes-sync", "recovery leaves drops of indexes out"},
+    Mutant{"indexes-survive-their-collection", "own", kSync,
+           "the next collection that is made inherits the indexes of one that was dropped"},
     // Users and encryption.
     Mutant{"frame-tag-not-compared", "own", "sealed-stream", "a frame is opened whatever its tag is"},
     Mutant{"opener-accepts-any-counter", "own", "sealed-stream", "a frame may have any counter"},

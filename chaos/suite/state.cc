@@ -21,12 +21,20 @@ io::Task<Result<>> add_collection(core::Engine& engine, core::Name name, State& 
     }
     cursor = std::move(page.result->cursor);
   } while (!cursor.empty());
+  auto indexes = co_await engine.list_indexes(name);
+  if (!indexes.result) co_return fail(indexes.result);
+  for (const core::IndexSpec& index : *indexes.result) {
+    Buffer bytes;
+    append_index(bytes, index);
+    ++state.indexes;
+    state.hash += xxh3_64(bytes, place);
+  }
   co_return Result<>();
 }
 
 }  // namespace
 
-std::string State::text() const { return fmt::format("{} documents ({:x}) at LSN {}", documents, hash, lsn.value); }
+std::string State::text() const { return fmt::format("{} documents and {} indexes ({:x}) at LSN {}", documents, indexes, hash, lsn.value); }
 
 io::Task<Result<State>> state_of(core::Engine& engine) {
   State state{.lsn = engine.committed_lsn()};

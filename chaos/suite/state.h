@@ -8,7 +8,8 @@ namespace holdfast::chaos {
 struct State {
   Lsn lsn;
   uint64_t documents = 0;
-  uint64_t hash = 0;  ///< of every document under its database's and collection's names, whatever their order
+  uint64_t indexes = 0;  ///< declared ones
+  uint64_t hash = 0;     ///< of every document and index under its database's and collection's names, whatever their order
   bool operator==(const State&) const = default;
   std::string text() const;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "io/base/hash.h"
 #include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
@@ -64,6 +65,9 @@ struct Reader {
     if (*count.result != out.size())
       co_return fail(Code::kCorrupt, fmt::format("{} counts {} documents, and a scan shows {}", name, *count.result, out.size()));
     for (const std::string& key : keys) HF_CO_CHECK_OK(co_await by_id(where, key, out));
+    auto indexes = co_await engine.list_indexes(where);
+    if (!indexes.result) co_return because("listing the indexes of " + name, indexes);
+    for (const core::IndexSpec& index : *indexes.result) out[index_key(index)] = {index_value(index), 0};
     co_return out;
   }
 
@@ -143,6 +147,14 @@ Buffer script_id(std::string_view key) {
   Buffer out;
   msgpack::Writer(out).string(key);
   return out;
+}
+
+std::string index_key(const core::IndexSpec& index) { return "index " + index.name(); }
+
+uint64_t index_value(const core::IndexSpec& index) {
+  Buffer bytes;
+  append_index(bytes, index);
+  return xxh3_64(bytes);
 }
 
 io::Task<Result<Observed>> observe(core::Engine& engine, const std::vector<std::string>& keys) {

@@ -17,6 +17,7 @@ struct StoredDocument {
   uint64_t updates = 0;
   auto operator<=>(const StoredDocument&) const = default;
 };
+/// By key. The declared indexes are among them, under keys that no document has.
 using StoredCollection = std::map<std::string, StoredDocument>;
 
 struct Contents {
@@ -39,6 +40,9 @@ Buffer script_filter(std::string_view key);
 /// Any of them.
 Buffer script_filter(const std::vector<std::string>& keys);
 Buffer script_id(std::string_view key);
+/// As what a declared index stands among the documents.
+std::string index_key(const core::IndexSpec& index);
+uint64_t index_value(const core::IndexSpec& index);
 
 /// What somebody finds who reads everything, each thing in more than one way.
 struct Observed {

@@ -90,6 +90,19 @@ Task catalog(Script& s) {
   co_await s.pause(milliseconds(30));
 }
 
+Task indexes(Script& s) {
+  co_await s.declare("shop.a", "n");
+  co_await s.declare("shop.b", "v");
+  co_await s.put("shop.a", "k4", 40'030);
+  co_await s.drop_index("shop.a", "n");
+  co_await s.declare("shop.c", "n");
+  co_await s.declare("shop.a", "v");
+  co_await s.drop("shop.b");
+  co_await s.put("shop.b", "k5", 50'030);
+  co_await s.declare("shop.b", "n");
+  co_await s.pause(milliseconds(30));
+}
+
 Task one_more(Script& s) { co_await s.put("shop.a", "k4", 40'030); }
 
 Task fill(Script& s) {
@@ -144,6 +157,7 @@ std::vector<Scenario> make_all() {
   often.checkpoint_bytes = 2 * 4096;
   add({.name = "checkpoint", .about = "checkpoints with data files, index files and segments that go", .engine = often, .prepare = three_documents, .run = checkpoints}, both);
   add({.name = "catalog", .about = "databases and collections come, and collections go", .engine = often, .prepare = three_documents, .run = catalog}, both);
+  add({.name = "indexes", .about = "indexes are declared and dropped, also by the drop of their collection", .engine = often, .prepare = three_documents, .run = indexes}, both);
   for (SyncMode mode : both) {
     Scenario convert{.name = "convert", .about = "the directory is converted to the other mode after kill -9", .engine = tiny(), .prepare = unsynced_end,
                      .before = Before::kKilled, .run = two_more,

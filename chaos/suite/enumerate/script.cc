@@ -5,7 +5,6 @@
 namespace holdfast::chaos {
 namespace {
 
-
 /// "a.b" is collection b of database a.
 core::Name name_of(std::string_view path) {
   size_t dot = path.find('.');
@@ -167,6 +166,20 @@ io::Task<void> Script::drop(std::string collection) {
   size_t at = course_.ask(step(Step::Kind::kDrop, collection));
   auto reply = co_await engine_.drop_collection(name_of(collection));
   answered(at, reply, reply.result && *reply.result);
+}
+
+io::Task<void> Script::declare(std::string collection, std::string path) {
+  core::IndexSpec index{{{path, core::IndexField::Type::kInteger}}};
+  size_t at = course_.ask(step(Step::Kind::kPut, collection, {{index_key(index), index_value(index)}}));
+  auto reply = co_await engine_.create_index(name_of(collection), index);
+  answered(at, reply, true);
+}
+
+io::Task<void> Script::drop_index(std::string collection, std::string path) {
+  core::IndexSpec index{{{path, core::IndexField::Type::kInteger}}};
+  size_t at = course_.ask(step(Step::Kind::kDelete, collection, {{index_key(index), 0}}));
+  auto reply = co_await engine_.drop_index(name_of(collection), path);
+  answered(at, reply, true);
 }
 
 io::Task<void> Script::flush() {

@@ -36,6 +36,9 @@ class Script {
   io::Task<void> roll_back(std::vector<Change> changes);
   io::Task<void> create(std::string collection);
   io::Task<void> drop(std::string collection);
+  /// An index of that path, which is there no more or not yet.
+  io::Task<void> declare(std::string collection, std::string path);
+  io::Task<void> drop_index(std::string collection, std::string path);
   io::Task<void> flush();
   /// Then asks what is durable.
   io::Task<void> pause(Duration d);
