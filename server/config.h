@@ -35,7 +35,7 @@ struct Limits {
   Duration sweep = seconds(1);               ///< how often the bounds in time are looked at
   Duration linger = seconds(2);              ///< for a refused peer to read why
   uint32_t lingering = 64;  ///< refused connections that may linger at once; further ones are closed unanswered
-  uint32_t handshakes = 256;                 ///< under way at once on one core; further connections are closed
+  uint32_t handshakes = 256;                 ///< under way at once on one core; for a further one the first is closed
   Duration handshake_time = seconds(10);     ///< for one to end
   Duration failed_login_delay = seconds(1);  ///< before who failed to log in is told so
   Duration stop_grace = seconds(5);  ///< for requests under way and their replies when the server stops

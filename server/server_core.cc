@@ -266,6 +266,16 @@ void ServerCore::login_failed(std::string_view user, std::string_view peer, cons
       fmt::format("{} failed to log in{}{}: {}{}", peer, user.empty() ? "" : " as ", user, why.message, more));
 }
 
+void ServerCore::handshake_begins(HandshakePlace& place) {
+  if (handshakes_.size() + failed_handshakes_.size() >= limits().handshakes) {
+    io::ListNode* first = failed_handshakes_.empty() ? handshakes_.pop_front() : failed_handshakes_.pop_front();
+    SOMETIMES(true, "handshake-gives-way");
+    ++metrics.handshakes_refused;
+    if (first) static_cast<HandshakePlace*>(first)->session.abort();
+  }
+  handshakes_.push_back(place);
+}
+
 Metrics ServerCore::metrics_now() const {
   Metrics out = metrics;
   out.bytes_in_flight = bytes_held();

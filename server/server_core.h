@@ -51,6 +51,12 @@ struct ServerFacts {
 
 class Session;
 
+/// A session's place among the handshakes of its core.
+struct HandshakePlace : io::ListNode {
+  explicit HandshakePlace(Session& s) : session(s) {}
+  Session& session;
+};
+
 class ServerCore {
  public:
   ServerCore(const ServerFacts& facts, CoreId id, std::vector<std::unique_ptr<ServerCore>>& all);
@@ -95,6 +101,14 @@ class ServerCore {
   /// Somebody failed to log in: counted, and logged, at most every ten seconds.
   void login_failed(std::string_view user, std::string_view peer, const Error& why);
 
+  // Handshakes under way (Limits::handshakes). Who ends one unlinks its place.
+
+  /// Always finds a place: when all are taken, the session whose handshake began first is closed for it. So whoever
+  /// completes one while fewer than that begin gets in, however many half-open ones there are.
+  void handshake_begins(HandshakePlace& place);
+  /// One that has failed, but whose peer is told so only later, gives way before all that may still succeed.
+  void handshake_fails(HandshakePlace& place) { failed_handshakes_.push_back(place); }
+
   /// What all cores have counted.
   io::Task<Metrics> total_metrics();
   Metrics metrics_now() const;
@@ -111,7 +125,6 @@ class ServerCore {
   RepeatTable repeats;  ///< that of core 0 is the server's
   Metrics metrics;
   Logins logins;                  ///< this core's copy
-  uint32_t handshakes = 0;        ///< under way
   bool notes_handshakes = true;   ///< a handshake that cannot be is logged once
   uint32_t open_connections = 0;  ///< of the whole server; kept on core 0
 
@@ -138,6 +151,8 @@ class ServerCore {
   io::Executor& executor_;
   std::vector<std::unique_ptr<ServerCore>>& all_;
   io::IntrusiveList sessions_;
+  io::IntrusiveList handshakes_;         ///< places, in the order in which they began …
+  io::IntrusiveList failed_handshakes_;  ///< … and in which they failed
   uint32_t refusals_ = 0;
   size_t running_ = 0;    ///< tasks: sessions, refusals, the watch
   io::WaitList changed_;  ///< a task has ended, or somebody is in a hurry

@@ -119,6 +119,7 @@ class Session final : public io::ListNode, private Answers {
   std::optional<Seals> seals_;
   Access access_;
   Time handshake_until_ = Time::never();
+  HandshakePlace handshake_place_{*this};
   uint64_t reserved_ = 0;  ///< of large_frames, for the frame that is arriving
   uint64_t received_ = 0;
   Time frame_since_ = Time::never();  ///< when the frame that is arriving began, or last made progress …

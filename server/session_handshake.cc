@@ -28,14 +28,10 @@ io::Task<bool> Session::begin_connection(size_t bytes_read) {
 io::Task<bool> Session::shake_hands(Buffer begun) {
   std::unique_ptr<wire::Handshake> handshake = handshake_for(begun[0]);
   if (!handshake) co_return false;
-  if (core_.handshakes >= core_.limits().handshakes) {
-    ++core_.metrics.handshakes_refused;
-    co_return false;
-  }
   handshake_until_ = core_.executor().now() + core_.limits().handshake_time;
-  ++core_.handshakes;
+  core_.handshake_begins(handshake_place_);
   Handshake end = co_await shake_hands(*handshake, begun);
-  --core_.handshakes;
+  handshake_place_.unlink();
   handshake_until_ = Time::never();
   if (end == Handshake::kFailed || broken_) co_return false;
   enter(*handshake, begun);
@@ -79,11 +75,14 @@ io::Task<bool> Session::read_into(Buffer& begun) {
   co_return true;
 }
 
-// Late, so that guessing takes time; and all failures alike.
+// Late, so that guessing takes time; and all failures alike. Who has to make room for others is not told.
 io::Task<void> Session::tell_login_failure(Buffer answer, std::string user) {
   core_.login_failed(user, connection_->peer(), {Code::kAuth, "wrong user name or password"});
+  core_.handshake_fails(handshake_place_);
   handshake_until_ = Time::never();
-  co_await io::sleep_for(core_.limits().failed_login_delay);
+  Time late = core_.executor().now() + core_.limits().failed_login_delay;
+  while (!broken_ && !finishing_ && co_await changed_.wait(late)) {
+  }
   if (!answer.empty() && !broken_) (void)co_await connection_->write_all(answer);
 }
 

@@ -266,20 +266,97 @@ TEST_F(Login, ClosesQuietlyAfterHandshakesThatEndOrStall) {
       << loop.log_lines.back();
 }
 
-TEST_F(Login, BoundsTheHandshakesUnderWay) {
-  config.limits.handshakes = 3;
+/// Connections that have begun a handshake and say no more.
+io::Task<std::vector<std::unique_ptr<RawClient>>> half_open(ServerTest& t, size_t count) {
+  std::vector<std::unique_ptr<RawClient>> out;
+  for (size_t i = 0; i < count; ++i) {
+    out.push_back(co_await t.connect());
+    co_await out.back()->send(i % 2 == 0 ? "\xaf" : "\xae");
+  }
+  co_await t.settle();
+  co_return out;
+}
+
+TEST_F(Login, TakesThePlaceOfTheHandshakeThatBeganFirst) {
+  config.limits.handshakes = 4;
   run([](ServerTest& t) -> io::Task<void> {
-    std::vector<std::unique_ptr<RawClient>> slow;
-    for (int i = 0; i < 3; ++i) {
-      slow.push_back(co_await t.connect());
-      co_await slow.back()->send("\xaf");
-    }
-    co_await t.settle();
-    auto c = co_await self(t).fresh();
-    EXPECT_EQ((co_await c->log_in("ada", "secret")).error().code, Code::kClosed);
-    slow.clear();
-    co_await t.settle();
+    auto slow = co_await half_open(t, 4);
+    Time begin = t.loop.executor.now();
     EXPECT_TRUE(co_await self(t).as("ada", "secret"));
+    EXPECT_TRUE((co_await slow[0]->next()).ended) << "it made room";
+    for (size_t i = 1; i < 4; ++i) EXPECT_FALSE(slow[i]->loop().in().closed) << i;
+    EXPECT_TRUE(co_await self(t).as("ada", "secret")) << "there is room now";
+    EXPECT_FALSE(slow[1]->loop().in().closed);
+    auto more = co_await half_open(t, 4);
+    for (size_t i = 1; i < 4; ++i) EXPECT_TRUE((co_await slow[i]->next()).ended) << i;
+    EXPECT_FALSE(more[0]->loop().in().closed) << "no more are closed than have to be";
+    EXPECT_EQ(t.loop.executor.now(), begin) << "nothing of this takes time";
+  });
+}
+
+io::Task<void> fail_to_log_in(Login& t, size_t& closed, size_t& told) {
+  auto c = co_await t.fresh();
+  auto done = co_await c->log_in("ada", "wrong");
+  EXPECT_FALSE(done);
+  if (!done) ++(done.error().code == Code::kClosed ? closed : told);
+}
+
+TEST_F(Login, GivesNoPlaceToThoseThatHaveFailedWhileOthersNeedIt) {
+  config.limits.handshakes = 4;
+  run([](ServerTest& t) -> io::Task<void> {
+    size_t closed = 0, told = 0;
+    Time begin = t.loop.executor.now();
+    for (int i = 0; i < 20; ++i) {
+      t.loop.executor.spawn(fail_to_log_in(self(t), closed, told));
+      co_await t.settle();
+    }
+    EXPECT_EQ(closed, 16u) << "as many as may be under way wait to be told";
+    auto slow = co_await half_open(t, 2);
+    EXPECT_EQ(closed, 18u) << "they go first";
+    for (const auto& s : slow) EXPECT_FALSE(s->loop().in().closed);
+    EXPECT_TRUE(co_await self(t).as("ada", "secret"));
+    EXPECT_EQ(t.loop.executor.now(), begin) << "nobody has to wait for those";
+    co_await io::sleep_for(seconds(1));
+    co_await t.settle();
+    EXPECT_EQ(closed, 19u);
+    EXPECT_EQ(told, 1u);
+    EXPECT_FALSE(slow[0]->loop().in().closed);
+  });
+}
+
+io::Task<void> log_in_or_be_closed(Login& t, size_t& in, size_t& closed) {
+  auto c = co_await t.fresh();
+  auto done = co_await c->log_in("ada", "secret");
+  if (!done) {
+    EXPECT_EQ(done.error().code, Code::kClosed);
+    ++closed;
+    co_return;
+  }
+  ++in;
+  // It may have been closed while it was welcomed; if not, it is served.
+  Got got = co_await c->ask({});
+  EXPECT_TRUE(got.ended || got.ok()) << got.error;
+}
+
+TEST_F(Login, GivesWayAtAnyMomentOfItsHandshake) {
+  config.limits.handshakes = 2;
+  run([](ServerTest& t) -> io::Task<void> {
+    size_t in = 0, closed = 0, moments = 0;
+    while (in < 3) {
+      size_t ended = in + closed;
+      t.loop.executor.spawn(log_in_or_be_closed(self(t), in, closed));
+      for (size_t i = 0; i < moments; ++i) co_await io::yield();
+      {
+        auto others = co_await half_open(t, 2);
+        co_await t.settle();
+      }
+      co_await t.settle();
+      EXPECT_EQ(in + closed, ended + 1) << moments;
+      EXPECT_TRUE(co_await self(t).as("ada", "secret")) << moments;
+      EXPECT_LT(++moments, 300u);
+      if (moments >= 300) co_return;
+    }
+    EXPECT_GT(closed, 0u);
   });
 }
 
