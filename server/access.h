@@ -36,6 +36,8 @@ class Access {
   /// The user's; of who is none, empty.
   const std::string& name() const { return name_; }
   bool is_open() const { return kind_ == Kind::kOpen; }
+  /// Has not logged in, though that is required.
+  bool is_stranger() const { return kind_ == Kind::kNobody || kind_ == Kind::kGreeting; }
 
  private:
   enum class Kind : uint8_t { kNobody, kOpen, kGreeting, kUser, kPsk, kRevoked };

@@ -22,6 +22,7 @@ struct Limits {
   uint64_t first_answer = 128 << 10;             ///< documents for which a find has room at first; for more it begins again
   uint64_t output_per_connection = 256 << 10;    ///< unsent reply bytes at which no further request is started
   size_t request_bytes = wire::kMaxRequestSize;  ///< payload of one frame
+  size_t stranger_bytes = 64 << 10;              ///< the same before a login, where one is required
   size_t large_frame = 16 << 10;                 ///< frames above this reserve their room before they are read
   uint32_t batch_requests = 10'000;              ///< requests within one batch
   uint32_t starts_per_turn = 64;                 ///< requests that one connection starts before others get their turn

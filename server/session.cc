@@ -80,9 +80,16 @@ io::Task<bool> Session::start_frames() {
   co_return true;
 }
 
-// The next request. Of a sealed connection: opened; kAuth when it is not what the peer sealed next.
+// The next request. Of a sealed connection: opened; kAuth when it is not what the peer sealed next. Of a plaintext one:
+// kAuth when the frame is one that only those may send who have logged in.
 Result<std::optional<Bytes>> Session::next_frame() {
   Result<std::optional<Bytes>> frame = frames_.next();
+  if (!frame && access_.is_stranger())
+    return fail(
+        Code::kAuth,
+        fmt::format("this server has users, and takes at most {} bytes in one request of who has not logged in; "
+                    "connect with a user name and a password (holdfast --user NAME)",
+                    core_.limits().stranger_bytes));
   if (!seals_ || !frame || !*frame) return frame;
   std::optional<Bytes> message = seals_->opener.open(frames_.payload());
   if (message) return message;
@@ -349,7 +356,7 @@ void Session::insert_broke() {
 }
 
 void Session::users_changed(std::string_view name) {
-  if (access_.is_open()) access_ = core_.logins.plain(from());
+  if (access_.is_open()) enter_plain();
   if (access_.name() != name) return;
   access_ = Access::revoked();
   finish();

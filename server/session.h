@@ -78,6 +78,7 @@ class Session final : public io::ListNode, private Answers {
   std::unique_ptr<wire::Handshake> handshake_for(char mark);
   wire::ServerHandshake::Options own_handshake();
   void enter(wire::Handshake& handshake, Bytes rest);
+  void enter_plain();
   void note_impossible(std::string_view why);
   From from() const { return connection_->peer_is_local() ? From::kThisMachine : From::kElsewhere; }
   io::Task<bool> wait_for_room(const Hold& hold);

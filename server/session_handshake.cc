@@ -20,9 +20,14 @@ io::Task<bool> Session::begin_connection(size_t bytes_read) {
     frames_.reset();
     co_return co_await shake_hands(std::move(begun));
   }
-  access_ = core_.logins.plain(from());
+  enter_plain();
   if (from() == From::kThisMachine || !core_.logins.guarded()) handshake_until_ = Time::never();
   co_return true;
+}
+
+void Session::enter_plain() {
+  access_ = core_.logins.plain(from());
+  if (access_.is_stranger()) frames_.set_limit(std::min(core_.limits().stranger_bytes, core_.limits().request_bytes));
 }
 
 io::Task<bool> Session::shake_hands(Buffer begun) {

@@ -127,6 +127,43 @@ TEST_F(Login, LetsPlaintextGreetAndNothingElse) {
   });
 }
 
+// Whoever has not logged in cannot make the server hold or read more than a little.
+TEST_F(Login, RefusesLargeFramesOfWhoHasNotLoggedInAtOnce) {
+  run([](ServerTest& t) -> io::Task<void> {
+    const size_t most = t.config.limits.stranger_bytes;
+    for (bool local : {true, false}) {
+      t.loop.network.local = local;
+      Time begin = t.loop.executor.now();
+      // The greeting first, and its limit: a frame of exactly that many bytes is read whole.
+      auto c = co_await t.connect();
+      EXPECT_EQ((co_await c->ask({.op = Op::kPing})).ok(), local);
+      EXPECT_EQ((co_await c->ask({.op = Op::kHello})).ok(), local);
+      Buffer fits = frame({.id = 7, .op = Op::kInsertOne, .args = document("a", std::string(most - 60, 'x'))});
+      EXPECT_LE(fits.size(), most + wire::kFrameHeaderSize);
+      co_await c->send(fits);
+      EXPECT_EQ((co_await c->next()).code, Code::kAuth);
+      EXPECT_EQ((co_await c->ask({.op = Op::kPing})).ok(), local) << "the connection goes on";
+      for (size_t size : {most + 1, size_t{60} << 20, size_t{1} << 31}) {
+        auto large = co_await t.connect();
+        Buffer head = frame({.id = 9, .op = Op::kInsertOne, .args = document("a", "x")});
+        store_be(head.data(), static_cast<uint32_t>(size));
+        co_await large->send(head);
+        Got got = co_await large->next();
+        EXPECT_EQ(got.code, Code::kAuth) << got.error;
+        EXPECT_EQ(got.id, 9u);
+        EXPECT_TRUE(got.error.contains(std::to_string(most))) << got.error;
+        EXPECT_EQ(t.loop.executor.now(), begin) << "nothing more is waited for";
+        EXPECT_TRUE((co_await large->next()).ended);
+        begin = t.loop.executor.now();
+      }
+    }
+    t.loop.network.local = true;
+    // Who has logged in may send more.
+    auto ada = co_await self(t).as("ada", "secret");
+    EXPECT_TRUE((co_await ada->ask({.op = Op::kInsertOne, .args = document("a", std::string(2 * most, 'x'))})).ok());
+  });
+}
+
 TEST_F(Login, LetsReadersReadAndNothingElse) {
   run([](ServerTest& t) -> io::Task<void> {
     auto c = co_await self(t).as("view", "look");

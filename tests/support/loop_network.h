@@ -30,8 +30,8 @@ struct Pipe {
 
 class LoopConnection final : public io::Connection {
  public:
-  LoopConnection(std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out, std::string peer = "loop:1")
-      : in_(std::move(in)), out_(std::move(out)), peer_(std::move(peer)) {}
+  LoopConnection(std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out, std::string peer = "loop:1", bool local = true)
+      : in_(std::move(in)), out_(std::move(out)), peer_(std::move(peer)), local_(local) {}
   ~LoopConnection() override { LoopConnection::close(); }
 
   io::Task<Result<size_t>> read_some(MutableBytes out) override {
@@ -72,7 +72,7 @@ class LoopConnection final : public io::Connection {
     LoopConnection::close();
   }
   std::string peer() const override { return peer_; }
-  bool peer_is_local() const override { return true; }
+  bool peer_is_local() const override { return local_; }
   Pipe& in() { return *in_; }
   Pipe& out() { return *out_; }
 
@@ -80,6 +80,7 @@ class LoopConnection final : public io::Connection {
   std::shared_ptr<Pipe> in_;
   std::shared_ptr<Pipe> out_;
   std::string peer_;
+  bool local_;
   bool closed_ = false;
 };
 
@@ -98,7 +99,7 @@ class LoopNetwork final : public io::Network {
     auto back = std::make_shared<Pipe>();
     there->capacity = capacity;
     back->capacity = capacity_back;
-    accepted.push(std::make_unique<LoopConnection>(there, back, machine + ":" + std::to_string(dials)));
+    accepted.push(std::make_unique<LoopConnection>(there, back, machine + ":" + std::to_string(dials), local));
     co_return std::make_unique<LoopConnection>(back, there);
   }
 
@@ -106,6 +107,7 @@ class LoopNetwork final : public io::Network {
   size_t capacity = SIZE_MAX;       ///< of what the peer has not yet read, for new connections
   size_t capacity_back = SIZE_MAX;  ///< of what the peer wrote and is not yet read here
   std::string machine = "loop";     ///< of who connects, as the server sees it
+  bool local = true;                ///< whether that is the server's own
   int dials = 0;
   int accept_failures = 0;  ///< so many accepts fail before the next succeeds
   io::Channel<std::unique_ptr<LoopConnection>> accepted;
