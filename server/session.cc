@@ -155,17 +155,28 @@ void Session::note_progress(Progress progress) {
   }
 }
 
-// A frame that is too large: says so, if the id can be told, and ends the connection, whose stream has lost its place.
+// A frame that is not taken: says so, under its request's id if that can be told soon, and ends the connection, whose
+// stream has lost its place.
 io::Task<void> Session::refuse_frame(Error error) {
   note_progress(Progress::kFrames);
+  refusal_ = std::move(error);
+  refuse_at_ = core_.executor().now() + core_.limits().linger;
   // Of a sealed frame nothing can be told before it is whole.
   std::optional<uint64_t> id = seals_ ? 0 : wire::peek_id(frames_.unfinished());
-  while (!id && !broken_ && frames_.unfinished().size() < kPeeked && co_await read_more())
+  while (!id && refusal_ && !broken_ && frames_.unfinished().size() < kPeeked && co_await read_more())
     id = wire::peek_id(frames_.unfinished());
-  if (!id || broken_) co_return;
+  tell_refusal(id.value_or(0));
+}
+
+// Also by watch(), while refuse_frame() still reads.
+void Session::tell_refusal(uint64_t id) {
+  refuse_at_ = Time::never();
+  std::optional<Error> error = std::exchange(refusal_, std::nullopt);
+  if (!error || broken_) return;
+  SOMETIMES(id == 0, "frame-refused-without-an-id");
   Call call{.core = core_, .answers = *this, .access = access_};
-  call.request.id = *id;
-  call.fail(error);
+  call.request.id = id;
+  call.fail(*error);
   linger_until_ = core_.executor().now() + core_.limits().linger;
 }
 
@@ -368,6 +379,7 @@ void Session::finish() {
 }
 
 void Session::watch(Time now, Duration patience) {
+  if (now >= refuse_at_) return tell_refusal(0);
   if (now >= linger_until_) return connection_->close();
   if (now >= handshake_until_) {
     SOMETIMES(true, "handshake-takes-too-long");

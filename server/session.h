@@ -83,6 +83,7 @@ class Session final : public io::ListNode, private Answers {
   From from() const { return connection_->peer_is_local() ? From::kThisMachine : From::kElsewhere; }
   io::Task<bool> wait_for_room(const Hold& hold);
   io::Task<void> refuse_frame(Error error);
+  void tell_refusal(uint64_t id);
   io::Task<void> linger();
   bool may_start() const;
   Hold price(Bytes payload);
@@ -126,6 +127,8 @@ class Session final : public io::ListNode, private Answers {
   Time frame_since_ = Time::never();  ///< when the frame that is arriving began, or last made progress …
   uint64_t frame_mark_ = 0;           ///< … and `received_` then
   Time write_since_ = Time::never();  ///< when the write under way began
+  std::optional<Error> refusal_;      ///< of a frame, while its request's id is waited for …
+  Time refuse_at_ = Time::never();    ///< … but no longer than that
   Time linger_until_ = Time::never();
   Time started_ = {};  ///< the newest request
   uint32_t under_way_ = 0;

@@ -152,11 +152,47 @@ TEST_F(Session, AFrameOverTheLimitIsRefusedByItsIdAndTheConnectionClosed) {
   });
 }
 
-TEST_F(Session, AFrameOfFourGigabytesWithoutAnIdIsClosed) {
+TEST_F(Session, AFrameOfFourGigabytesWithoutAnIdIsRefusedUnderNoneAndTheConnectionClosed) {
   run([](ServerTest& t) -> io::Task<void> {
+    Time begin = t.loop.executor.now();
     auto c = co_await t.connect();
     co_await c->send(Buffer("\xff\xff\xff\xff", 4) + std::string(1000, '\xc1'));
+    Got got = co_await c->next();
+    EXPECT_EQ(got.code, Code::kTooLarge);
+    EXPECT_EQ(got.id, 0u);
+    EXPECT_EQ(t.loop.executor.now(), begin);
     EXPECT_TRUE((co_await c->next()).ended);
+  });
+}
+
+TEST_F(Session, ALengthOverTheLimitAfterWhichNothingComesIsRefusedSoon) {
+  run([](ServerTest& t) -> io::Task<void> {
+    const Buffer head("\x04\x00\x00\x01", 4);
+    for (const Buffer& begun : {head, head + "\x84", head + "\x84\xa2i"}) {
+      Time begin = t.loop.executor.now();
+      auto c = co_await t.connect();
+      co_await c->send(begun);
+      Got got = co_await c->next();
+      EXPECT_EQ(got.code, Code::kTooLarge) << got.error;
+      EXPECT_EQ(got.id, 0u);
+      EXPECT_GE(t.loop.executor.now() - begin, t.config.limits.linger);
+      EXPECT_LE(t.loop.executor.now() - begin, t.config.limits.linger + t.config.limits.sweep);
+      co_await c->send("d\x07\xa2op\x01");  // too late, and read by nobody
+      EXPECT_TRUE((co_await c->next()).ended);
+      EXPECT_LE(t.loop.executor.now() - begin, seconds(6));
+    }
+    // One that ends there is told so too, and who speaks in time is told by its id.
+    auto cut = co_await t.connect();
+    co_await cut->send(head + "\x84");
+    cut->loop().out().close();
+    EXPECT_EQ((co_await cut->next()).code, Code::kTooLarge);
+    auto slow = co_await t.connect();
+    co_await slow->send(head + "\x84\xa2i");
+    co_await io::sleep_for(seconds(1));
+    co_await slow->send(
+        "d\x07\xa2op\x01\xa4"
+        "args");
+    EXPECT_EQ((co_await slow->next()).id, 7u);
   });
 }
 
