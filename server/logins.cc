@@ -11,18 +11,39 @@ namespace {
 
 bool writes(const User& u) { return u.role == wire::Role::kReadWrite; }
 
-/// Who removes the last user who may manage users locks everybody out.
-Result<> check_not_last(const Logins& logins, std::string_view name) {
-  const User* user = logins.users->look_up(name);
-  if (!user || !writes(*user) || logins.psk || std::ranges::count_if(logins.users->all(), writes) > 1) return {};
-  return fail(
-      Code::kBadRequest,
-      fmt::format(
-          "{} is the last user of role read-write, and without one nobody could manage users; add another first",
-          name));
+/// Without anybody of that role a server takes no writes for good, and nobody can change who there is.
+Result<> check_somebody_writes(const UserChange& change, const Logins& before, const Logins& after) {
+  if (after.somebody_writes()) return {};
+  std::string_view name = change.user.name;
+  if (change.kind == UserChange::Kind::kRemove && before.somebody_writes())
+    return fail(Code::kBadRequest,
+                fmt::format("{} is the last user of role read-write, and without one nobody could write or manage "
+                            "users; add another first, or remove {} while a server runs that has --username",
+                            name, name));
+  if (change.kind == UserChange::Kind::kAdd)
+    return fail(
+        Code::kBadRequest,
+        fmt::format("{} may only read, and there is no user of role read-write, so nobody could write or manage "
+                    "users; add one of role read-write first, or add {} while a server runs that has --username",
+                    name, name));
+  return {};
+}
+
+Result<> change_users(const UserChange& change, Users& users) {
+  switch (change.kind) {
+    case UserChange::Kind::kAdd:
+      return users.add(change.user);
+    case UserChange::Kind::kPasswd:
+      return users.change(change.user.name, change.user.verifier);
+    case UserChange::Kind::kRemove:
+      break;
+  }
+  return users.remove(change.user.name);
 }
 
 }  // namespace
+
+bool Logins::somebody_writes() const { return psk || (users && std::ranges::any_of(users->all(), writes)); }
 
 Access Logins::plain(From from) const {
   if (!guarded() || MUTANT("auth-not-required")) return Access::open(from);
@@ -53,16 +74,11 @@ Result<> apply(const UserChange& change, Logins& logins) {
   if (logins.psk && logins.psk->name == name)
     return fail(Code::kBadRequest,
                 fmt::format("{} is the user of --username, which is not stored; change it there", name));
-  switch (change.kind) {
-    case UserChange::Kind::kAdd:
-      return logins.users->add(change.user);
-    case UserChange::Kind::kPasswd:
-      return logins.users->change(name, change.user.verifier);
-    case UserChange::Kind::kRemove:
-      break;
-  }
-  HF_CHECK_OK(check_not_last(logins, name));
-  return logins.users->remove(name);
+  Logins changed = logins;
+  HF_CHECK_OK(change_users(change, *changed.users));
+  HF_CHECK_OK(check_somebody_writes(change, logins, changed));
+  logins = std::move(changed);
+  return {};
 }
 
 }  // namespace holdfast::server

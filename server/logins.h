@@ -21,6 +21,8 @@ struct Logins {
 
   /// Whether nobody may do anything without logging in.
   bool guarded() const { return psk || (users && users->guarded()); }
+  /// Whether anybody has role read-write: who may write, and manage users.
+  bool somebody_writes() const;
   /// What a plaintext connection may do.
   Access plain(From from) const;
   /// See Users::find. Requires: `users`.
@@ -40,8 +42,8 @@ struct UserChange {
   User user;  ///< its name alone; for kPasswd the verifier too; for kAdd all of it
 };
 
-/// Makes the change in `logins.users`, which is there. Errors: those of Users; kBadRequest when nobody would be left
-/// who may manage users, or the name is that of --username.
+/// Makes the change in `logins.users`, which is there. Errors: those of Users; kBadRequest when nobody would be there
+/// afterwards who may write and manage users, or the name is that of --username. After an error nothing is changed.
 Result<> apply(const UserChange& change, Logins& logins);
 
 }  // namespace holdfast::server

@@ -4,6 +4,7 @@
 
 #include "core/repair.h"
 #include "core/verify.h"
+#include "server/logins.h"
 #include "server/users_file.h"
 
 namespace holdfast::server {
@@ -54,19 +55,30 @@ io::Task<Result<std::unique_ptr<io::FileLock>>> lock_directory(io::Disk& disk, s
   co_return co_await disk.lock(path + "/LOCK");
 }
 
+UserChange::Kind kind_of(UserCommand command) {
+  switch (command) {
+    case UserCommand::kRemove:
+      return UserChange::Kind::kRemove;
+    case UserCommand::kPasswd:
+      return UserChange::Kind::kPasswd;
+    default:
+      return UserChange::Kind::kAdd;
+  }
+}
+
 Result<> change(const Options& options, io::Random& random, Users& users) {
-  if (options.user_command == UserCommand::kRemove) return users.remove(options.user);
-  bool adds = options.user_command == UserCommand::kAdd;
-  if (adds == (users.look_up(options.user) != nullptr))
-    return adds ? fail(Code::kDuplicateKey,
-                       fmt::format("there is a user {} already; change the password with user passwd", options.user))
-                : fail(Code::kNotFound, fmt::format("there is no user {}; user list says who there is", options.user));
-  std::array<char, wire::kSaltBytes> salt;
-  random.entropy(salt);
-  HF_TRY(verifier, wire::make_verifier(options.config.login.password, Bytes(salt.data(), salt.size()),
-                                       options.config.login.cost));
-  return adds ? users.add({.name = options.user, .role = options.role, .verifier = verifier})
-              : users.change(options.user, verifier);
+  UserChange wanted{.kind = kind_of(options.user_command), .user = {.name = options.user, .role = options.role}};
+  if (wanted.kind != UserChange::Kind::kRemove) {
+    std::array<char, wire::kSaltBytes> salt;
+    random.entropy(salt);
+    HF_TRY(verifier, wire::make_verifier(options.config.login.password, Bytes(salt.data(), salt.size()),
+                                         options.config.login.cost));
+    wanted.user.verifier = verifier;
+  }
+  Logins logins{.users = std::move(users), .psk = std::nullopt};
+  Result<> done = apply(wanted, logins);
+  users = std::move(*logins.users);
+  return done;
 }
 
 std::string listed(const FoundUsers& found) {

@@ -58,10 +58,10 @@ io::Task<Result<>> Server::open_logins() {
       ++facts_.users_file;
     }
   }
-  if (logins.guarded() && !logins.psk && logins.users->all().empty())
+  if (logins.guarded() && !logins.somebody_writes())
     host.log.log(io::Level::kWarning,
-                 "all users were removed, so nobody can log in; stop the server and add one: holdfastd user add NAME "
-                 "--data-path DIR");
+                 "there is no user of role read-write, so nobody can write or manage users; stop the server and add "
+                 "one: holdfastd user add NAME --data-path DIR");
   if (logins.guarded()) {
     std::string key = wire::key_text(wire::x25519_public(logins.users->key()));
     host.log.log(io::Level::kInfo,

@@ -128,6 +128,24 @@ TEST_F(Users, TheFirstOneCanBeMadeOnARunningServerAndLocksIt) {
   EXPECT_EQ(as("ada", "count c").out, "1\n");
 }
 
+TEST_F(Users, OneOfThemMayAlwaysWrite) {
+  auto refused = [](const Ran& r) { return r.exit != 0 && (r.out + r.err).contains("role read-write"); };
+  Ran first = offline("add solo --role read-only --password-file " + file("pw"));
+  EXPECT_TRUE(refused(first)) << first.out << first.err;
+  serve();
+  EXPECT_EQ(plain("insert c '{\"_id\":1}'").exit, 0);
+  Ran online = plain("user add solo --role read-only --new-password-file " + file("pw"));
+  EXPECT_TRUE(refused(online)) << online.out << online.err;
+  EXPECT_EQ(plain("count c").out, "1\n") << "the server is as open as before";
+  server_->end(SIGTERM);
+  add_ada();
+  EXPECT_EQ(offline("add solo --role read-only --password-file " + file("pw")).exit, 0);
+  Ran last = offline("remove ada");
+  EXPECT_TRUE(refused(last)) << last.out << last.err;
+  EXPECT_TRUE((last.out + last.err).contains("--username")) << last.out << last.err;
+  EXPECT_EQ(offline("remove solo").exit, 0);
+}
+
 TEST_F(Users, AChangedKeyOfTheServerIsRefused) {
   add_ada();
   serve();

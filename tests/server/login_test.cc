@@ -442,5 +442,21 @@ TEST_F(NoUsers, TellsWhoWantsToLogInWhatToDo) {
   EXPECT_EQ(std::ranges::count_if(loop.log_lines, [](const std::string& l) { return l.contains("--username"); }), 1);
 }
 
+TEST_F(NoUsers, TakesNoFirstOneWhoMayOnlyRead) {
+  run([](ServerTest& t) -> io::Task<void> {
+    auto v = wire::make_verifier("secret", counting(16, 3), kCheap);
+    Buffer solo = packed([&](msgpack::Writer& w) {
+      w.map(6).string("name").string("solo").string("role").string("read-only").string("passes").uint(v->cost.passes);
+      w.string("memory_kib").uint(v->cost.memory_kib).string("salt").binary({v->salt.data(), v->salt.size()});
+      w.string("key").binary(wire::view(v->key));
+    });
+    auto c = co_await t.connect();
+    Got got = co_await c->ask({.op = Op::kUserAdd, .args = solo});
+    EXPECT_EQ(got.code, Code::kBadRequest);
+    EXPECT_TRUE(got.error.contains("read-write")) << got.error;
+    EXPECT_TRUE((co_await c->ask({.id = 2, .op = Op::kInsertOne, .args = document("a")})).ok()) << "it is open still";
+  });
+}
+
 }  // namespace
 }  // namespace holdfast::test

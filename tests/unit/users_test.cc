@@ -119,6 +119,31 @@ TEST(Logins, KeepSomebodyWhoMayManageUsers) {
             Code::kBadRequest);
 }
 
+TEST(Logins, TakeNoFirstUserWhoMayOnlyReadUnlessThatOfUsernameMayWrite) {
+  Logins logins{.users = nobody(), .psk = std::nullopt};
+  UserChange solo{.kind = UserChange::Kind::kAdd,
+                  .user = {.name = "solo", .role = wire::Role::kReadOnly, .verifier = verifier("s")}};
+  Result<> refused = apply(solo, logins);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kBadRequest);
+  EXPECT_TRUE(refused.error().message.contains("add one of role read-write first")) << refused.error().message;
+  EXPECT_TRUE(refused.error().message.contains("--username")) << refused.error().message;
+  EXPECT_FALSE(logins.guarded()) << "nothing is changed";
+  Logins with = logins;
+  with.psk = *make_psk_login("admin", "old", counting(16), wire::kLeastCost);
+  EXPECT_TRUE(apply(solo, with));
+  // Where a directory has such users alone, they can be removed and given other passwords, and a writer added.
+  logins.users = *with.users;
+  solo.kind = UserChange::Kind::kPasswd;
+  EXPECT_TRUE(apply(solo, logins));
+  EXPECT_TRUE(apply({.kind = UserChange::Kind::kAdd, .user = {.name = "ada", .verifier = verifier("a")}}, logins));
+  EXPECT_TRUE(apply({.kind = UserChange::Kind::kRemove, .user = {.name = "solo"}}, logins));
+  Result<> last = apply({.kind = UserChange::Kind::kRemove, .user = {.name = "ada"}}, logins);
+  ASSERT_FALSE(last);
+  EXPECT_TRUE(last.error().message.contains("--username")) << last.error().message;
+  EXPECT_EQ(logins.users->all().size(), 1u);
+}
+
 TEST(Logins, DecideWhatPlaintextMayDo) {
   auto may = [](const Logins& logins, From from, wire::Op op) {
     return logins.plain(from).may({.op = op}).has_value();
