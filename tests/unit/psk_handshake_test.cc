@@ -84,6 +84,29 @@ TEST(PskHandshake, SealsFramesOfVersionOneAsTheOriginalDid) {
             "00000022000000000000000126c2431bf89fa637d49524ce145515edb2e530d0425be73c2738");
 }
 
+// The vector of server/PROTOCOL.md.
+TEST(PskHandshake, GivesTheWrittenVector) {
+  const Buffer client_salt = counting(32, 1), server_salt = counting(32, 0x64);
+  for (auto [version, frame] :
+       {std::pair(kPskAesGcmVersion, "0000001d000000000000000192a835b2196379eb82c0d41430f462bc807c174c29"),
+        std::pair(kPskAegisVersion,
+                  "000000250000000000000001414c4f53444241462f4c8f341c139a36ed510369bab9f17ab6ab4d7eda")}) {
+    if (version == kPskAesGcmVersion && aes_unit() == AesUnit::kNone) continue;
+    PskClient client(psk_of("ada", "secret"), client_salt, version, aes_unit());
+    PskServer server(psk_of("ada", "secret"), server_salt, aes_unit());
+    EXPECT_EQ(to_hex(client.hello()), (version == 1 ? "ae01" : "ae02") + to_hex(client_salt));
+    auto answer = server.take(client.hello());
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(to_hex(*answer),
+              to_hex(server_salt) + "49c58e4fadc8e620aed25ade2d4fd3f42720a52d723405145aca2c8f04b39c22");
+    auto proof = client.take(*answer);
+    ASSERT_TRUE(proof);
+    EXPECT_EQ(to_hex(*proof), "054540f7c46d1afb3af2adbe241bb0169c440f0f68fce38a6a4000b13a612e08");
+    FrameSealer sealer(client.keys().style, client.keys().send);
+    EXPECT_EQ(to_hex(frame_of(sealer, from_hex("81a26f7044"))), frame);
+  }
+}
+
 TEST(PskHandshake, RefusesVersionOneWithoutAesInstructionsAndSaysWhy) {
   PskClient client(psk(), kClientSalt, kPskAesGcmVersion, aes_unit());
   PskServer server(psk(), kServerSalt, AesUnit::kNone);
