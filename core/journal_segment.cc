@@ -34,6 +34,14 @@ std::optional<SegmentSeq> parse_segment_name(std::string_view name) {
   return SegmentSeq(value);
 }
 
+/// What was begun holds room that a full disk needs. After any other failure the server stops, and nothing may hold that up; a file that stays is removed at the
+/// next opening.
+io::Task<Result<SegmentPtr>> give_up(io::Disk& disk, const SegmentPlan& plan, Segment& segment, Result<> why) {
+  segment.file.reset();
+  if (why.error().code == Code::kDiskFull) (void)co_await disk.remove(draft_path(plan));
+  co_return fail(std::move(why));
+}
+
 io::Task<Result<SegmentPtr>> begin_segment(io::Disk& disk, SegmentPlan plan) {
   auto segment = std::make_shared<Segment>();
   segment->seq = plan.seq;
@@ -41,12 +49,7 @@ io::Task<Result<SegmentPtr>> begin_segment(io::Disk& disk, SegmentPlan plan) {
   HF_CO_TRY(file, co_await disk.open(draft_path(plan), io::Open::kCreate));
   segment->file = std::move(file);
   auto filled = co_await fill_segment(*segment->file, plan);
-  if (!filled) {
-    // What was begun holds room that a full disk needs; a file that stays is removed at the next opening.
-    segment->file.reset();
-    (void)co_await disk.remove(draft_path(plan));
-    co_return fail(std::move(filled));
-  }
+  if (!filled) co_return co_await give_up(disk, plan, *segment, std::move(filled));
   co_return segment;
 }
 
@@ -60,11 +63,7 @@ io::Task<Result<>> finish_segment(io::Disk& disk, SegmentPlan plan, Segment& seg
 io::Task<Result<SegmentPtr>> create_segment(io::Disk& disk, SegmentPlan plan) {
   HF_CO_TRY(segment, co_await begin_segment(disk, plan));
   auto finished = co_await finish_segment(disk, plan, *segment);
-  if (!finished) {
-    segment->file.reset();
-    (void)co_await disk.remove(draft_path(plan));
-    co_return fail(std::move(finished));
-  }
+  if (!finished) co_return co_await give_up(disk, plan, *segment, std::move(finished));
   co_return segment;
 }
 

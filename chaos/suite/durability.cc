@@ -157,9 +157,11 @@ io::Task<bool> Durability::recovered_alike(core::Engine& engine) {
   std::string name = fmt::format("recovery-{}", ++recoveries_);
   bool once_more = phase_ == Phase::kFaults && settings_.one_in(name + "/again", 6);
   if (!once_more && !recovered_) co_return true;
+  const Lsn recovered = engine.committed_lsn();
   Result<State> state = co_await state_of(engine);
-  if (!state) {
-    recovered_.reset();  // reads fail in unkind times: this one proves nothing, and the server goes on
+  if (!state || engine.committed_lsn() != recovered) {
+    // Reads fail in unkind times, and where they take long the server closes sessions that nobody uses: this one proves nothing, and the server goes on.
+    recovered_.reset();
     co_return true;
   }
   if (recovered_) {
