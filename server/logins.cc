@@ -34,6 +34,7 @@ Result<> change_users(const UserChange& change, Users& users) {
     case UserChange::Kind::kAdd:
       return users.add(change.user);
     case UserChange::Kind::kPasswd:
+      if (MUTANT("old-password-stays") && users.look_up(change.user.name)) return {};
       return users.change(change.user.name, change.user.verifier);
     case UserChange::Kind::kRemove:
       break;

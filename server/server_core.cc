@@ -230,11 +230,12 @@ io::Task<Result<>> ServerCore::change_users_here(UserChange change) {
   if (!changed.users) changed.users = new_users(facts_.host.random);
   Result<> done = apply(change, changed);
   if (done) {
-    done = co_await write_users(facts_.host.disk, config().engine.data_path, users_file_, *changed.users);
+    if (!MUTANT("user-change-not-written")) done = co_await write_users(facts_.host.disk, config().engine.data_path, users_file_, *changed.users);
     ++users_file_;  // also after an error: the name may be taken
   }
   if (done) {
     for (const auto& core : all_) {
+      if (MUTANT("users-change-on-one-core") && core->id() != CoreId(0)) continue;
       auto make = [&core = *core, &users = *changed.users, &change] {
         return core.adopt_users(users, change.user.name);
       };

@@ -5,6 +5,7 @@
 
 #include "chaos/oracle/declaration_history.h"
 #include "chaos/oracle/document_history.h"
+#include "chaos/oracle/user_ledger.h"
 #include "io/base/assert.h"
 
 namespace holdfast::chaos {
@@ -298,5 +299,6 @@ std::optional<std::vector<typename Model::State>> ObjectHistory<Model>::states()
 
 template class ObjectHistory<DocumentModel>;
 template class ObjectHistory<DeclarationModel>;
+template class ObjectHistory<UserModel>;
 
 }  // namespace holdfast::chaos

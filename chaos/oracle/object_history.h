@@ -1,5 +1,5 @@
-// ObjectHistory: decides, while a run goes on, whether the answers about one object (a document, or the declared
-// indexes of a collection) can come from a linearizable store.
+// ObjectHistory: decides, while a run goes on, whether the answers about one object (a document, the declared
+// indexes of a collection, a user) can come from a linearizable store.
 //
 // Place in the system: pure; one per document in the Ledger, which judges simulated and real runs alike, and likewise
 // in the ledgers beside it. What an object is, what can be asked of it and what then is answered says its Model:

@@ -97,8 +97,9 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
                                ? settings_.between("transactions-clients", 1, 2)
                                : 0)),
       strangers_clients_(weight == Weight::kGuarded ? static_cast<int>(settings_.between("strangers", 1, 2)) : 0),
+      accounts_clients_(weight == Weight::kGuarded ? static_cast<int>(settings_.between("accounts-clients", 0, 2)) : 0),
       clients_running_(clients_ + collections_clients_ + indexes_clients_ + locks_clients_ + bulk_clients_ + transactions_clients_ +
-                       strangers_clients_),
+                       strangers_clients_ + accounts_clients_),
       crashes_(settings_.given("crashes", usual("crashes", 2, 16) + (temper_.tears ? kFurtherCrashes : 0), 0,
                                16 + kFurtherCrashes, 0)),
       soon_ends_left_(temper_.short_lives ? kFurtherCrashes : 0),
@@ -109,6 +110,12 @@ Durability::Durability(const SeedOptions& options, core::SyncMode mode, Weight w
     strangers_.emplace(
         StrangersOptions{.server = config_.listen, .writer = guarded_.writer(), .reader = guarded_.reader()}, ledger_,
         Rng(options.seed, "strangers"));
+    accounts_.emplace(AccountsOptions{.server = config_.listen,
+                                      .manager = guarded_.writer(),
+                                      .users = settings_.between("accounts-users", 1, 3),
+                                      .operations = settings_.given(
+                                          "accounts-operations", usual("accounts-operations", 10, 60), 1, 60, 1)},
+                      ledger_, Rng(options.seed, "accounts"));
   }
   if (material_) tell_plan(world_.plan(), *material_);
   for (const char* name : {"crash-1", "crash-1/soon-after", "crash-1/operation", "crash-1/kind", "crash-1/moment", "crash-1/power", "cores",
@@ -325,6 +332,8 @@ void Durability::start_clients() {
     start_client(fmt::format("indexes-{}", i), [this, i](io::Host& host) { return run_client(indexes_, host, i); }, done);
   for (int i = 0; i < bulk_clients_; ++i)
     start_client(fmt::format("bulk-{}", i), [this, i](io::Host& host) { return run_client(bulk_, host, i); }, done);
+  for (int i = 0; i < accounts_clients_; ++i)
+    start_client(fmt::format("accounts-{}", i), [this, i](io::Host& host) { return run_client(*accounts_, host, i); }, done);
   for (int i = 0; i < strangers_clients_; ++i) {
     std::string name = fmt::format("stranger-{}", i);
     start_client(name, [this, i](io::Host& host) { return run_client(*strangers_, host, i); }, done);
@@ -389,6 +398,7 @@ SeedResult Durability::result(sim::World::Stop why) {
   c["transactions refused"] = transactions_.conflicts();
   c["locks asked for"] = locks_.asked();
   if (strangers_) c["strangers' attempts"] = strangers_->attempts();
+  if (accounts_) c["users changed"] = accounts_->changes();
   c["locks got by a repeat"] = locks_.repeated();
   c["disks full"] = disk_.times();
   c["recovered twice"] = recovered_twice_;

@@ -27,6 +27,7 @@ io::Task<int> Durability::verify(io::Host& host) {
   if (indexes_clients_ > 0) complete = co_await indexes_.verify(host) && complete;
   complete = co_await bulk_.verify(host) && complete;
   if (strangers_ && phase_ != Phase::kFlipped) complete = co_await strangers_->verify(host) && complete;
+  if (accounts_clients_ > 0 && phase_ != Phase::kFlipped) complete = co_await accounts_->verify(host) && complete;
   if (transactions_clients_ > 0) complete = co_await transactions_.verify(host) && complete;
   if (complete && phase_ != Phase::kFlipped) {
     bulk_.judge();

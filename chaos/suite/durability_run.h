@@ -11,6 +11,7 @@
 #include "chaos/suite/settings.h"
 #include "chaos/suite/state.h"
 #include "chaos/suite/suite.h"
+#include "chaos/workload/accounts.h"
 #include "chaos/workload/bulk.h"
 #include "chaos/workload/collections.h"
 #include "chaos/workload/crud.h"
@@ -99,6 +100,7 @@ class Durability {
   Bulk bulk_;
   Transactions transactions_;
   std::optional<Strangers> strangers_;
+  std::optional<Accounts> accounts_;
   sim::Node& server_;
   DurableLog durable_log_;
   FullDisk disk_;
@@ -109,6 +111,7 @@ class Durability {
   int bulk_clients_;
   int transactions_clients_;
   int strangers_clients_;
+  int accounts_clients_;
   int clients_running_;
   uint64_t crashes_;            // how many the seed has in store
   uint64_t crashes_begun_ = 0;  // of those, planned or left out

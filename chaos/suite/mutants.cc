@@ -176,6 +176,9 @@ constexpr std::array kMutants = {
     Mutant{"opener-accepts-any-counter", "own", "sealed-stream", "a frame may have any counter"},
     Mutant{"auth-not-required", "own", "encrypted", "who has not logged in may do everything"},
     Mutant{"read-only-may-write", "own", "encrypted", "nobody asks whether a user may only read"},
+    Mutant{"user-change-not-written", "own", "encrypted", "a change of a running server's users is in memory alone"},
+    Mutant{"old-password-stays", "own", "encrypted", "a change of a password is answered, and nothing changed"},
+    Mutant{"users-change-on-one-core", "own", "encrypted", "only one core hears that the users have changed"},
     Mutant{"users-directory-not-synced", "own", "encrypted", "the name of the file of users is not synced"},
     Mutant{"users-not-synced", "own", "encrypted", "the file of users gets its name before it is synced"},
     // Cursors.
