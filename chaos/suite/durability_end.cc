@@ -36,11 +36,25 @@ io::Task<int> Durability::verify(io::Host& host) {
   co_return complete ? 0 : 1;
 }
 
+namespace {
+
+/// After so long the server has been told of every error of unkind times: an operation of the disk that is to fail may be a slow one, and its process stand still.
+Duration until_told(const sim::FaultPlan& unkind) {
+  Duration out = milliseconds(10);
+  if (unkind.sync_error + unkind.read_error + unkind.write_error == 0) return out;
+  if (unkind.disk_slow > 0) out = out + milliseconds(static_cast<int64_t>(unkind.disk_slow_ms_max));
+  if (unkind.pause > 0) out = out + milliseconds(static_cast<int64_t>(unkind.pause_ms_max));
+  return out;
+}
+
+}  // namespace
+
 /// All clients are done: no more faults; what is there must be right, serve, and stop clean.
 void Durability::calm_down() {
   if (settings_.given("verify", 1, 0, 1, 0) == 0) return finish();  // a case whose violation came before
   phase_ = Phase::kCalm;
   server_.cancel_crash();
+  Duration wait = until_told(world_.plan());
   sim::FaultPlan calm;
   calm.shuffle = world_.plan().shuffle;
   calm.quota_bytes = world_.plan().quota_bytes;
@@ -48,7 +62,7 @@ void Durability::calm_down() {
   disk_.give_back();
   if (server_.running() && hung_life_ == restarts_) server_.kill(End::kProcessDeath);
   start_server();
-  start_verification();
+  world_.after(wait, [this] { start_verification(); });
 }
 
 void Durability::start_verification() {
