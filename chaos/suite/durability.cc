@@ -163,19 +163,17 @@ io::Task<int> Durability::serve(io::Host& host) {
 io::Task<bool> Durability::recovered_alike(core::Engine& engine) {
   std::string name = fmt::format("recovery-{}", ++recoveries_);
   bool once_more = phase_ == Phase::kFaults && settings_.one_in(name + "/again", 6);
-  if (!once_more && !recovered_) co_return true;
+  // Whatever comes of this life: the next one follows upon it, not upon the one before.
+  const std::optional<State> before = std::exchange(recovered_, std::nullopt);
+  if (!once_more && !before) co_return true;
   const Lsn recovered = engine.committed_lsn();
   Result<State> state = co_await state_of(engine);
-  if (!state || engine.committed_lsn() != recovered) {
-    // Reads fail in unkind times, and where they take long the server closes sessions that nobody uses: this one proves nothing, and the server goes on.
-    recovered_.reset();
-    co_return true;
-  }
-  if (recovered_) {
+  // Reads fail in unkind times, and where they take long the server closes sessions that nobody uses: this one proves nothing, and the server goes on.
+  if (!state || engine.committed_lsn() != recovered) co_return true;
+  if (before) {
     ++recovered_twice_;
-    if (*recovered_ != *state) ledger_.violation(fmt::format("one recovery came to {}, and the next one to {}", recovered_->text(), state->text()));
+    if (*before != *state) ledger_.violation(fmt::format("one recovery came to {}, and the next one to {}", before->text(), state->text()));
   }
-  recovered_.reset();
   if (!once_more) co_return true;
   recovered_ = *state;
   server_.kill(settings_.one_in(name + "/power", 2) ? End::kPowerLoss : End::kProcessDeath);
