@@ -71,9 +71,9 @@ Result<> Catalog::apply(const CatalogChange& change) {
       if (database.collections.contains(change.name) || change.collection < next_collection_)
         return contradiction("creates again the collection");
       database.collections[change.name] = change.collection;
-      CollectionInfo& made = collections_[change.collection];
-      made.database = change.database;
-      made.name = change.name;
+      CollectionInfo made{change.database, change.name};
+      if (MUTANT("indexes-survive-their-collection")) made.indexes = collections_[change.collection].indexes;
+      collections_[change.collection] = std::move(made);
       next_collection_ = change.collection.next();
       bytes_ += bytes_of(change.name);
       return {};

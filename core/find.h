@@ -14,7 +14,12 @@ inline constexpr uint64_t kFindMemory = uint64_t{256} << 20;
 struct FindBounds {
   uint64_t answer;                ///< bytes of the documents answered
   uint64_t memory = kFindMemory;  ///< bytes of what it keeps on all cores together, with keys and bookkeeping
+
+  /// Room for both, while the answer is made of what was kept.
+  uint64_t room() const { return answer + memory; }
 };
+/// For an answer of so many bytes, in usual documents: those of a hundred bytes and more.
+inline FindBounds bounds_for(uint64_t answer) { return {.answer = answer, .memory = 2 * answer}; }
 
 struct Find {
   Query query;

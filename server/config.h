@@ -41,8 +41,8 @@ struct Limits {
   Duration failed_login_delay = seconds(1);  ///< before who failed to log in is told so
   Duration stop_grace = seconds(5);  ///< for requests under way and their replies when the server stops
 
-  /// Room for an answer of `first_answer` while it is made: the documents, what they take until then, and the reply.
-  uint64_t first_room() const { return 3 * first_answer; }
+  /// What a find takes room for at first.
+  uint64_t first_room() const { return core::bounds_for(first_answer).room(); }
 };
 
 /// Who may log in besides the stored users, and how.

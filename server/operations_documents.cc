@@ -126,15 +126,15 @@ namespace {
 /// Finds, when there is room for the answer: first for one of the usual size, and when that does not do, from the beginning again for larger ones, and at last
 /// for the largest that there may be, of which few are made at a time.
 io::Task<core::Reply<std::vector<Buffer>>> find_in_room(Call& call, const core::Find& asked) {
-  const uint64_t whole = document_room(call);
-  for (uint64_t answer = call.core.limits().first_answer; answer < whole && 3 * answer < core::kFindMemory; answer *= kLarger) {
-    if (!call.try_reserve(3 * answer)) co_await call.reserve(3 * answer);
-    auto found = co_await call.engine().find(call.name(), asked, {.answer = answer, .memory = 2 * answer});
+  const core::FindBounds most{.answer = document_room(call)};
+  for (core::FindBounds b = core::bounds_for(call.core.limits().first_answer); b.answer < most.answer && b.memory < most.memory; b = core::bounds_for(kLarger * b.answer)) {
+    if (!call.try_reserve(b.room())) co_await call.reserve(b.room());
+    auto found = co_await call.engine().find(call.name(), asked, b);
     if (found.result || found.result.error().code != Code::kTooLarge || MUTANT("large-answer-refused")) co_return found;
     SOMETIMES(true, "find-begins-again-with-more-room");
   }
-  co_await call.reserve(whole + core::kFindMemory);
-  co_return co_await call.engine().find(call.name(), asked, {.answer = whole});
+  co_await call.reserve(most.room());
+  co_return co_await call.engine().find(call.name(), asked, most);
 }
 
 io::Task<void> answer_find(Call& call, core::Find asked) {

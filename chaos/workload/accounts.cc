@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "chaos/workload/pause.h"
 #include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
@@ -147,8 +148,7 @@ io::Task<void> Accounts::run_client(io::Host& host, int index) {
   Session s(host, options, random_.fork(fmt::format("accounts {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);
-    auto pause = s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1);
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(pause)));
+    co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
   }
   co_await s.client.close();
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "chaos/workload/pause.h"
 #include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
@@ -358,7 +359,7 @@ io::Task<void> Bulk::run_client(io::Host& host, int index) {
             random_.fork(fmt::format("client {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);
-    co_await io::sleep_for(Duration{static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))});
+    co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
   }
   co_await s.client.close();
 }

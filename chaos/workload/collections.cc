@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "chaos/workload/documents.h"
+#include "chaos/workload/pause.h"
 #include "io/base/msgpack.h"
 
 namespace holdfast::chaos {
@@ -180,7 +181,7 @@ io::Task<bool> Collections::stream_all(Session& s, Name name) {
     Bytes document;
     for (auto it = (*page)->begin(); it.next(document);)
       if (auto key = key_of(name, document); key && !shown.insert(*key).second) ledger_.violation("a stream shows " + *key + " twice");
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+    co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
   }
   collections_.saw_all(look, name, shown, stream.lsn());
   co_return true;
@@ -285,7 +286,7 @@ io::Task<void> Collections::run_client(io::Host& host, int index) {
   Session s(host, options, random_.fork(fmt::format("collections {}", index)));
   for (uint64_t n = 0; n < options_.operations; ++n) {
     co_await step(s);
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+    co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
   }
   co_await s.client.close();
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "chaos/workload/documents.h"
+#include "chaos/workload/pause.h"
 #include "chaos/workload/questions.h"
 #include "io/base/msgpack.h"
 
@@ -354,12 +355,12 @@ io::Task<void> Crud::run_client(io::Host& host, int index) {
   for (uint64_t n = 0; !stopping_ && (options_.operations == 0 || n < options_.operations); ++n) {
     if (before_each) co_await before_each();
     s.begin(index, n);
-    Duration pause{static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))};
+    Duration wait = drawn_pause(s.random, options_.pause_max);
     if (!options_.performs || options_.performs(index, n)) {
       ++counts_.performed;
       co_await step(s);
     }
-    co_await io::sleep_for(pause);
+    co_await io::sleep_for(wait);
   }
   co_await s.client.close();
 }

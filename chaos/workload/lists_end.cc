@@ -3,6 +3,7 @@
 
 #include "chaos/workload/lists.h"
 #include "chaos/workload/lists_run.h"
+#include "chaos/workload/pause.h"
 #include "io/sync.h"
 
 namespace holdfast::chaos {
@@ -27,8 +28,7 @@ std::optional<uint64_t> named_key(const std::string& sentence, const std::vector
 }  // namespace
 
 io::Task<void> Lists::pause(TransactionSession& s) {
-  co_await io::sleep_for(
-      Duration{static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))});
+  co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
 }
 
 // ---- A transaction ----

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "chaos/workload/documents.h"
+#include "chaos/workload/pause.h"
 #include "chaos/workload/raw.h"
 #include "io/base/msgpack.h"
 #include "io/wire/reply.h"
@@ -121,7 +122,7 @@ io::Task<void> Locks::run_client(io::Host& host, int index) {
   Rng random = random_.fork(fmt::format("locks {}", index));
   for (uint64_t n = 0; n < options_.keys; ++n) {
     co_await take_lock(host, random, n);
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+    co_await io::sleep_for(drawn_pause(random, options_.pause_max));
   }
 }
 

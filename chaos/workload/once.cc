@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "chaos/workload/pause.h"
 #include "chaos/workload/raw.h"
 #include "io/base/msgpack.h"
 #include "io/wire/reply.h"
@@ -371,7 +372,7 @@ io::Task<void> Once::run_client(io::Host& host, int index) {
       co_await look(host, s.random);
     else
       co_await append(s);
-    co_await io::sleep_for(nanoseconds(static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))));
+    co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
   }
   // What comes late belongs to this process.
   co_await io::sleep_for(options_.timeout);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "chaos/workload/pause.h"
+
 namespace holdfast::chaos {
 
 Transactions::Transactions(TransactionsOptions options, Ledger& ledger, Rng random)
@@ -39,8 +41,7 @@ io::Task<void> Transactions::run_client(io::Host& host, int index) {
       co_await jobs_.step(s);
     else
       co_await lists_.step(s, strays);
-    co_await io::sleep_for(
-        Duration{static_cast<int64_t>(s.random.below(static_cast<uint64_t>(options_.pause_max.ns) + 1))});
+    co_await io::sleep_for(drawn_pause(s.random, options_.pause_max));
   }
   lists_.give_up(strays);
   co_await s.client.close();
